@@ -1,0 +1,22 @@
+//! A node of Taiko's permissionless-preconfirmation network, in plain Rust.
+//!
+//! It moves bytes: transports, gossipsub with Kona's rules, requests with their frames and caps. What the bytes mean is
+//! the host's to decide: each gossip message waits for a [`Verdict`], each request for an answer.
+
+mod config;
+mod event;
+
+pub use config::{Author, Config, ConnectionCaps, IdentitySource, MeshSize, MessageIdMode};
+pub use event::{DialFailure, Event, EventSink, Gossip, Protocol, PublishOutcome, RequestError, Topic};
+
+/// The host's verdict on a gossip message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Verdict {
+    /// Valid: forward it.
+    Accept = 0,
+    /// Neither forward nor penalise.
+    Ignore = 1,
+    /// Invalid by the sender's fault: drop it and penalise.
+    Reject = 2,
+}
