@@ -128,6 +128,8 @@ pub struct Config {
     pub peer_queue_bytes: usize,
     /// Messages queued for one connection.
     pub peer_queue_len: usize,
+    /// Seed of the jitter between redials; `None` takes one from the system. Same seed, same waits.
+    pub seed: Option<u64>,
 }
 
 impl Default for Config {
@@ -153,6 +155,7 @@ impl Default for Config {
             outbox_bytes: 64 << 20,
             peer_queue_bytes: 16 << 20,
             peer_queue_len: 5000,
+            seed: None,
         }
     }
 }

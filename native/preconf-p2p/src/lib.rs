@@ -4,10 +4,24 @@
 //! the host's to decide: each gossip message waits for a [`Verdict`], each request for an answer.
 
 mod config;
+mod error;
 mod event;
+pub mod gossip;
+mod handle;
+pub mod identity;
+mod inbox;
+mod names;
+mod node;
+pub mod reqresp;
+mod stats;
 
 pub use config::{Author, Config, ConnectionCaps, IdentitySource, MeshSize, MessageIdMode};
+pub use error::{StartError, SubmitError};
 pub use event::{DialFailure, Event, EventSink, Gossip, Protocol, PublishOutcome, RequestError, Topic};
+pub use handle::Handle;
+pub use names::{protocol_name, topic_name};
+pub use node::Node;
+pub use stats::Stats;
 
 /// The host's verdict on a gossip message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

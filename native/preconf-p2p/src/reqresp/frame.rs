@@ -1,0 +1,129 @@
+//! One frame: an unsigned-varint length, then that many bytes.
+
+use std::io;
+
+use futures::{AsyncRead, AsyncReadExt};
+
+use crate::Protocol;
+
+/// Which way a frame goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// From who asks.
+    Request,
+    /// From who answers.
+    Response,
+}
+
+/// Why a frame could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum FrameError {
+    /// The stream ended before its first byte.
+    #[error("the stream ended before a frame began")]
+    Empty,
+    /// The stream ended within the length or the payload.
+    #[error("the stream ended within a frame")]
+    Cut,
+    /// The length has more bytes than any length below 2³² needs, or a last byte that adds nothing.
+    #[error("the frame's length is not a minimal varint of at most 32 bits")]
+    BadLength,
+    /// The length is over the cap.
+    #[error("a frame of {length} bytes is over the cap of {cap}")]
+    OverCap {
+        /// The length declared.
+        length: usize,
+        /// The cap.
+        cap: usize,
+    },
+    /// Reading failed.
+    #[error(transparent)]
+    Io(io::Error),
+}
+
+/// The most payload bytes of a frame (design/protocol.md, section 1).
+pub const fn frame_cap(protocol: Protocol, direction: Direction) -> usize {
+    match (protocol, direction) {
+        (Protocol::Head, Direction::Request) => 128,
+        (Protocol::Head, Direction::Response) => 64 << 10,
+        (Protocol::Commitments, Direction::Request) => 512,
+        (Protocol::Commitments, Direction::Response) => 256 * 4096,
+        (Protocol::TxList, Direction::Request) => 256,
+        (Protocol::TxList, Direction::Response) => (2 << 20) + 4096,
+    }
+}
+
+/// The varint of a frame's length: the bytes, and how many of them count.
+pub fn encode_length(length: u32) -> ([u8; 5], usize) {
+    let mut bytes = [0; 5];
+    let mut rest = length;
+    let mut used = 0;
+    loop {
+        let low = (rest & 0x7f) as u8;
+        rest >>= 7;
+        bytes[used] = if rest == 0 { low } else { low | 0x80 };
+        used += 1;
+        if rest == 0 {
+            return (bytes, used);
+        }
+    }
+}
+
+/// A payload as one frame.
+///
+/// # Panics
+/// When `payload` has 2³² bytes or more.
+pub fn encode_frame(payload: &[u8]) -> Vec<u8> {
+    let (length, used) = encode_length(u32::try_from(payload.len()).expect("a frame is below 4 GiB"));
+    let mut frame = Vec::with_capacity(used + payload.len());
+    frame.extend_from_slice(&length[..used]);
+    frame.extend_from_slice(payload);
+    frame
+}
+
+/// Reads one frame and returns its payload. What follows the frame is left unread.
+///
+/// The length is checked against `cap` before anything is read or allocated for the payload, and the buffer grows with
+/// what arrives: at most twice the bytes received, plus 16 KiB.
+///
+/// # Errors
+/// [`FrameError`].
+pub async fn read_frame<T: AsyncRead + Unpin>(io: &mut T, cap: usize) -> Result<Vec<u8>, FrameError> {
+    let length = read_length(io).await?;
+    if length > cap {
+        return Err(FrameError::OverCap { length, cap });
+    }
+    let mut payload = Vec::new();
+    while payload.len() < length {
+        let filled = payload.len();
+        let target = length.min((filled * 2).max(FIRST_CHUNK));
+        payload.reserve_exact(target - filled);
+        payload.resize(target, 0);
+        io.read_exact(&mut payload[filled..]).await.map_err(cut)?;
+    }
+    Ok(payload)
+}
+
+const FIRST_CHUNK: usize = 16 << 10;
+
+fn cut(error: io::Error) -> FrameError {
+    if error.kind() == io::ErrorKind::UnexpectedEof { FrameError::Cut } else { FrameError::Io(error) }
+}
+
+async fn read_length<T: AsyncRead + Unpin>(io: &mut T) -> Result<usize, FrameError> {
+    let mut value: u64 = 0;
+    for index in 0..5 {
+        let mut byte = [0];
+        if io.read(&mut byte).await.map_err(FrameError::Io)? == 0 {
+            return Err(if index == 0 { FrameError::Empty } else { FrameError::Cut });
+        }
+        value |= u64::from(byte[0] & 0x7f) << (7 * index);
+        if byte[0] & 0x80 == 0 {
+            let minimal = index == 0 || byte[0] != 0;
+            return match u32::try_from(value) {
+                Ok(value) if minimal => usize::try_from(value).map_err(|_| FrameError::BadLength),
+                _ => Err(FrameError::BadLength),
+            };
+        }
+    }
+    Err(FrameError::BadLength)
+}

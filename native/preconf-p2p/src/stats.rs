@@ -1,0 +1,102 @@
+//! Counters and gauges of a running node.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A snapshot of a node's counters since its start, and of its gauges.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Connected peers now.
+    pub peers: u64,
+    /// Established connections now.
+    pub connections: u64,
+    /// Gossip messages handed to the host.
+    pub gossip_received: u64,
+    /// Gossip messages dropped for want of room.
+    pub gossip_dropped: u64,
+    /// Publishes that reached a peer's queue.
+    pub published: u64,
+    /// Publishes that did not.
+    pub publish_failed: u64,
+    /// Requests received.
+    pub requests_in: u64,
+    /// Requests sent.
+    pub requests_out: u64,
+    /// Bytes in the outbox now.
+    pub outbox_bytes: u64,
+    /// Verdicts that came too late.
+    pub verdicts_late: u64,
+    /// Bytes read from all connections, after decryption.
+    pub bytes_in: u64,
+    /// Bytes written to all connections, before encryption.
+    pub bytes_out: u64,
+    /// Peers in the mesh of the commitments topic now.
+    pub mesh_commitments: u64,
+    /// Peers in the mesh of the txlists topic now.
+    pub mesh_txlists: u64,
+    /// Peers whose connections were closed because their gossip stream had stopped moving, in either direction.
+    pub stalled_peers: u64,
+}
+
+/// One number that the node's task writes and anyone reads.
+#[derive(Debug, Default)]
+pub(crate) struct Gauge(AtomicU64);
+
+impl Gauge {
+    pub(crate) fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    pub(crate) fn sub(&self, n: u64) {
+        self.0.fetch_sub(n, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set(&self, n: u64) {
+        self.0.store(n, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Where the numbers of [`Stats`] live.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) peers: Gauge,
+    pub(crate) connections: Gauge,
+    pub(crate) gossip_received: Gauge,
+    pub(crate) gossip_dropped: Gauge,
+    pub(crate) published: Gauge,
+    pub(crate) publish_failed: Gauge,
+    pub(crate) requests_in: Gauge,
+    pub(crate) requests_out: Gauge,
+    pub(crate) outbox_bytes: Gauge,
+    pub(crate) verdicts_late: Gauge,
+    pub(crate) bytes_in: Gauge,
+    pub(crate) bytes_out: Gauge,
+    pub(crate) mesh_commitments: Gauge,
+    pub(crate) mesh_txlists: Gauge,
+    pub(crate) stalled_peers: Gauge,
+}
+
+impl Counters {
+    pub(crate) fn snapshot(&self) -> Stats {
+        Stats {
+            peers: self.peers.get(),
+            connections: self.connections.get(),
+            gossip_received: self.gossip_received.get(),
+            gossip_dropped: self.gossip_dropped.get(),
+            published: self.published.get(),
+            publish_failed: self.publish_failed.get(),
+            requests_in: self.requests_in.get(),
+            requests_out: self.requests_out.get(),
+            outbox_bytes: self.outbox_bytes.get(),
+            verdicts_late: self.verdicts_late.get(),
+            bytes_in: self.bytes_in.get(),
+            bytes_out: self.bytes_out.get(),
+            mesh_commitments: self.mesh_commitments.get(),
+            mesh_txlists: self.mesh_txlists.get(),
+            stalled_peers: self.stalled_peers.get(),
+        }
+    }
+}
