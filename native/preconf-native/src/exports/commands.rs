@@ -1,0 +1,167 @@
+//! What the host asks of a node. None of these blocks; results that take time come as events.
+
+use std::time::Duration;
+
+use crate::{
+    abi::{PcnBytes, PcnDetail, PcnStatus},
+    args,
+    guard::{self, Failure},
+};
+
+/// Publishes a copy of the payload on a topic (0 commitments, 1 txlists). The result comes as a `Published` event with
+/// `token`, at the latest when `deadline_ms` has passed. `QueueFull` when the outbox is full: nothing was taken.
+///
+/// # Safety
+/// `data` is readable for `len` bytes; `detail` is null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pcn_node_publish(
+    node: u64,
+    topic: u8,
+    data: *const u8,
+    len: usize,
+    token: u64,
+    deadline_ms: u32,
+    detail: *mut PcnDetail,
+) -> PcnStatus {
+    guard::run_on(node, detail, |node| {
+        let topic = args::topic(topic)?;
+        // SAFETY: the caller's contract.
+        let data = unsafe { args::slice(data, len, "data") }?;
+        let deadline = Duration::from_millis(deadline_ms.into());
+        node.handle().publish(topic, data.to_vec(), token, deadline).map_err(|e| Failure::submit(e, "publish"))
+    })
+}
+
+/// Asks a peer (protocol 0 head, 1 commitments, 2 txlist). Exactly one `Response` or `RequestFailed` with `token`
+/// follows a status of Ok, and none any other status. `timeout_ms` 0 means the node's own time-out.
+///
+/// # Safety
+/// `peer` and `data` are readable for their lengths; `detail` is null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pcn_node_request(
+    node: u64,
+    protocol: u8,
+    peer: PcnBytes,
+    data: *const u8,
+    len: usize,
+    token: u64,
+    timeout_ms: u32,
+    detail: *mut PcnDetail,
+) -> PcnStatus {
+    guard::run_on(node, detail, |node| {
+        let protocol = args::protocol(protocol)?;
+        // SAFETY: the caller's contract.
+        let (peer, data) = unsafe { (args::peer_id(&peer)?, args::slice(data, len, "data")?) };
+        let timeout = match timeout_ms {
+            0 => node.request_timeout(),
+            ms => Duration::from_millis(ms.into()),
+        };
+        node.handle().request(protocol, peer, data.to_vec(), token, timeout).map_err(|e| Failure::submit(e, "request"))
+    })
+}
+
+/// Answers a `Request` event's channel. `NotFound` when the stream is gone; a `ResponseSent` or `RequestAborted`
+/// event follows a status of Ok.
+///
+/// # Safety
+/// `data` is readable for `len` bytes; `detail` is null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pcn_node_respond(
+    node: u64,
+    channel: u64,
+    data: *const u8,
+    len: usize,
+    detail: *mut PcnDetail,
+) -> PcnStatus {
+    guard::run_on(node, detail, |node| {
+        // SAFETY: the caller's contract.
+        let data = unsafe { args::slice(data, len, "data") }?;
+        node.handle().respond(channel, data.to_vec()).map_err(|e| Failure::submit(e, "respond"))
+    })
+}
+
+/// Closes a `Request` event's stream without an answer. A channel that is gone is no error.
+///
+/// # Safety
+/// None beyond the ABI's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pcn_node_refuse(node: u64, channel: u64) -> PcnStatus {
+    guard::run_on(node, std::ptr::null_mut(), |node| {
+        node.handle().refuse(channel);
+        Ok(())
+    })
+}
+
+/// Dials a multiaddr, with or without `/p2p`. The result comes as a `DialResult` event with `token`.
+///
+/// # Safety
+/// `address` is readable for its length; `detail` is null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pcn_node_dial(
+    node: u64,
+    address: PcnBytes,
+    token: u64,
+    detail: *mut PcnDetail,
+) -> PcnStatus {
+    guard::run_on(node, detail, |node| {
+        // SAFETY: the caller's contract.
+        let address = unsafe { args::multiaddr(&address) }?;
+        node.handle().dial(address, token).map_err(|e| Failure::submit(e, "dial"))
+    })
+}
+
+/// Closes every connection with a peer.
+///
+/// # Safety
+/// `peer` is readable for its length; `detail` is null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pcn_node_disconnect(node: u64, peer: PcnBytes, detail: *mut PcnDetail) -> PcnStatus {
+    guard::run_on(node, detail, |node| {
+        // SAFETY: the caller's contract.
+        let peer = unsafe { args::peer_id(&peer) }?;
+        node.handle().disconnect(peer);
+        Ok(())
+    })
+}
+
+/// Blocks a peer (its connections are closed and refused) or, with `blocked` 0, unblocks it.
+///
+/// # Safety
+/// `peer` is readable for its length; `detail` is null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pcn_node_set_blocked(
+    node: u64,
+    peer: PcnBytes,
+    blocked: u8,
+    detail: *mut PcnDetail,
+) -> PcnStatus {
+    guard::run_on(node, detail, |node| {
+        let blocked = args::flag(blocked, "blocked")?;
+        // SAFETY: the caller's contract.
+        let peer = unsafe { args::peer_id(&peer) }?;
+        node.handle().set_blocked(peer, blocked);
+        Ok(())
+    })
+}
+
+/// Sets a peer's application score in gossipsub. Not finite is `InvalidArgument`.
+///
+/// # Safety
+/// `peer` is readable for its length; `detail` is null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pcn_node_set_score(
+    node: u64,
+    peer: PcnBytes,
+    score: f64,
+    detail: *mut PcnDetail,
+) -> PcnStatus {
+    guard::run_on(node, detail, |node| {
+        if !score.is_finite() {
+            return Err(Failure::argument(format!("a score is a finite number, not {score}")));
+        }
+        // SAFETY: the caller's contract.
+        let peer = unsafe { args::peer_id(&peer) }?;
+        node.handle().set_application_score(peer, score);
+        Ok(())
+    })
+}
