@@ -1,0 +1,131 @@
+using Preconf.Native.Crypto;
+using Preconf.Native.Interop;
+using Preconf.Native.Protocol;
+using Preconf.Native.Ssz;
+using Preconf.Native.Storage;
+using Preconf.Native.Types;
+using Preconf.Native.Validation;
+
+namespace Preconf.Native.Network;
+
+/// <summary>
+/// What a lane does: decodes gossip in place, verifies it, gives the verdict, stores and tells; and answers peers' requests.
+/// Nothing here allocates for a commitment.
+/// </summary>
+internal sealed class GossipWork(NodeCore core) : ILaneWork
+{
+    private readonly Responder _responder = new(core);
+
+    public void Process(in PcnEvent nativeEvent, PeerEntry peer, VerdictBatch verdicts)
+    {
+        if ((PcnEventKind)nativeEvent.kind == PcnEventKind.Request)
+        {
+            _responder.Answer(in nativeEvent, peer);
+            return;
+        }
+
+        NetworkEvent told;
+        byte verdict;
+        try
+        {
+            verdict = nativeEvent.topic == (byte)GossipTopic.Commitments
+                ? Commitment(Data(in nativeEvent), peer, out told)
+                : TxList(Data(in nativeEvent), peer, out told);
+        }
+        catch (Exception error)
+        {
+            // The host's validator or store threw: nobody's fault on the network.
+            verdict = Verdicts.Ignore;
+            told = new NetworkEvent(
+                NetworkEventKind.Error, peer.Id, new NetworkError(NetworkErrorKind.GossipValidation, $"the validator or store threw {error.GetType().Name}: {error.Message}"));
+        }
+
+        verdicts.Add(in nativeEvent, verdict);
+        core.Emit(in told);
+    }
+
+    private byte Commitment(ReadOnlySpan<byte> data, PeerEntry peer, out NetworkEvent told)
+    {
+        if (!SignedCommitmentCodec.TryDecode(data, out SignedCommitment commitment, out _))
+        {
+            told = Refused(NetworkEventKind.GossipRejected, peer, GossipTopic.Commitments, default, ValidationReason.Undecodable);
+            return Verdicts.Reject;
+        }
+
+        ValidationOutcome outcome = core.Judge(in commitment, data, out Address signer);
+        Bytes32 hash = PreconfSigning.PreconfirmationHash(data[..PreconfirmationCodec.Size]);
+        if (outcome.Verdict != ValidationVerdict.Accept)
+        {
+            NetworkEventKind kind = Kind(outcome.Verdict);
+            told = new NetworkEvent(kind, peer.Id, in commitment, in signer, in hash)
+            {
+                BlockNumber = commitment.Commitment.Preconf.BlockNumber,
+                Reason = outcome.Reason,
+            };
+            return outcome.Verdict == ValidationVerdict.Reject ? Verdicts.Reject : Verdicts.Ignore;
+        }
+
+        StoreResult stored = core.Store.AddCommitment(in commitment, in hash, in signer);
+        bool isNew = stored is StoreResult.Added or StoreResult.Superseded;
+        told = new NetworkEvent(isNew ? NetworkEventKind.GossipSignedCommitment : NetworkEventKind.GossipIgnored, peer.Id, in commitment, in signer, in hash)
+        {
+            BlockNumber = commitment.Commitment.Preconf.BlockNumber,
+            Reason = isNew ? ValidationReason.None : stored == StoreResult.Duplicate ? ValidationReason.Duplicate : ValidationReason.StoreRefused,
+            Flag = stored == StoreResult.Superseded,
+        };
+
+        // A duplicate by content that is new to gossip was forwarded by us before; a store at its bounds still relays what is valid.
+        return stored == StoreResult.Duplicate ? Verdicts.Ignore : Verdicts.Accept;
+    }
+
+    private byte TxList(ReadOnlySpan<byte> data, PeerEntry peer, out NetworkEvent told)
+    {
+        if (!RawTxListGossipCodec.TryDecode(data, out RawTxListGossipView view, out _))
+        {
+            ValidationReason reason = data.Length > PreconfLimits.MaxTxListBytes + RawTxListGossipCodec.FixedSize
+                ? ValidationReason.TxListTooLarge
+                : ValidationReason.Undecodable;
+            told = Refused(NetworkEventKind.GossipRejected, peer, GossipTopic.TxLists, default, reason);
+            return Verdicts.Reject;
+        }
+
+        Bytes32 named = view.RawTxListHash;
+        Bytes32 actual = Keccak256.Hash(view.TxList);
+        ValidationOutcome outcome = core.Validator.ValidateTxList(in named, view.TxList, in actual);
+        if (outcome.Verdict != ValidationVerdict.Accept)
+        {
+            told = Refused(Kind(outcome.Verdict), peer, GossipTopic.TxLists, named, outcome.Reason);
+            return outcome.Verdict == ValidationVerdict.Reject ? Verdicts.Reject : Verdicts.Ignore;
+        }
+
+        if (core.Store.ContainsTxList(in named))
+        {
+            told = Refused(NetworkEventKind.GossipIgnored, peer, GossipTopic.TxLists, named, ValidationReason.Duplicate);
+            return Verdicts.Accept;
+        }
+
+        if (!core.Store.IsReferenced(in named) && !peer.TxListAllowance.TryTake(view.TxList.Length))
+        {
+            told = Refused(NetworkEventKind.GossipIgnored, peer, GossipTopic.TxLists, named, ValidationReason.TxListUnreferenced);
+            return Verdicts.Ignore;
+        }
+
+        StoreResult stored = core.Store.AddTxList(in named, view.TxList);
+        told = stored == StoreResult.Added && core.Store.TryGetTxList(in named, out ReadOnlyMemory<byte> kept)
+            ? new NetworkEvent(NetworkEventKind.GossipRawTxList, peer.Id, new RawTxListGossip(named, kept)) { Topic = GossipTopic.TxLists, Hash = named }
+            : Refused(NetworkEventKind.GossipIgnored, peer, GossipTopic.TxLists, named, stored == StoreResult.Duplicate ? ValidationReason.Duplicate : ValidationReason.StoreRefused);
+        return Verdicts.Accept;
+    }
+
+    private static NetworkEvent Refused(NetworkEventKind kind, PeerEntry peer, GossipTopic topic, in Bytes32 hash, ValidationReason reason) =>
+        new(kind, peer.Id) { Topic = topic, Hash = hash, Reason = reason };
+
+    private static NetworkEventKind Kind(ValidationVerdict verdict) => verdict switch
+    {
+        ValidationVerdict.Reject => NetworkEventKind.GossipRejected,
+        ValidationVerdict.Pending => NetworkEventKind.GossipPending,
+        _ => NetworkEventKind.GossipIgnored,
+    };
+
+    private static unsafe ReadOnlySpan<byte> Data(in PcnEvent nativeEvent) => new(nativeEvent.data, (int)nativeEvent.len);
+}

@@ -1,0 +1,68 @@
+using System.Text;
+using Preconf.Native.Interop;
+
+namespace Preconf.Native.Network;
+
+/// <summary>A <see cref="P2pConfig"/> as the native part takes it.</summary>
+internal static unsafe class NativeConfig
+{
+    /// <exception cref="NativeCallException">The node could not start.</exception>
+    public static NodeHandle Start(P2pConfig config, ReadOnlySpan<byte> secret, byte logLevel)
+    {
+        byte[] listen = Lines(config.Listen);
+        byte[] peers = Lines(config.StaticPeers.Concat(config.Bootnodes.Where(text => !text.StartsWith("enr:", StringComparison.Ordinal))));
+        byte[] agent = Encoding.UTF8.GetBytes(config.AgentVersion ?? string.Empty);
+        fixed (byte* listenPointer = listen, peersPointer = peers, agentPointer = agent, secretPointer = secret)
+        {
+            PcnConfig native = Numbers(config);
+            native.log_level = logLevel;
+            native.listen = new PcnBytes { ptr = listenPointer, len = (nuint)listen.Length };
+            native.static_peers = new PcnBytes { ptr = peersPointer, len = (nuint)peers.Length };
+            native.agent_version = new PcnBytes { ptr = agentPointer, len = (nuint)agent.Length };
+            native.secret_key = new PcnBytes { ptr = secretPointer, len = (nuint)secret.Length };
+            return NodeHandle.Start(ref native);
+        }
+    }
+
+    private static PcnConfig Numbers(P2pConfig config) => new()
+    {
+        struct_size = (uint)sizeof(PcnConfig),
+        author = (byte)config.Gossip.Author,
+        message_id_mode = (byte)config.Gossip.MessageId,
+        enable_tcp = Flag(config.EnableTcp),
+        enable_quic = Flag(config.EnableQuic),
+        enable_memory = Flag(config.EnableMemoryTransport),
+        dial_concurrency = (byte)config.Connections.DialConcurrency,
+        mesh_n = (uint)config.Gossip.MeshN,
+        mesh_low = (uint)config.Gossip.MeshLow,
+        mesh_high = (uint)config.Gossip.MeshHigh,
+        mesh_outbound_min = (uint)config.Gossip.MeshOutboundMin,
+        mesh_lazy = (uint)config.Gossip.GossipLazy,
+        heartbeat_ms = Milliseconds(config.Gossip.Heartbeat),
+        chain_id = config.ChainId,
+        request_timeout_ms = Milliseconds(config.RequestTimeout),
+        idle_timeout_ms = Milliseconds(config.IdleTimeout),
+        max_concurrent_streams = (uint)config.MaxConcurrentStreams,
+        max_pending_incoming = Limit(config.Connections.MaxPendingIncoming),
+        max_pending_outgoing = Limit(config.Connections.MaxPendingOutgoing),
+        max_established_incoming = Limit(config.Connections.MaxEstablishedIncoming),
+        max_established_outgoing = Limit(config.Connections.MaxEstablishedOutgoing),
+        max_established_total = Limit(config.Connections.MaxEstablishedTotal),
+        max_established_per_peer = Limit(config.Connections.MaxEstablishedPerPeer),
+        worker_threads = (uint)config.Resources.NativeThreads,
+        ring_slots = (uint)config.Resources.RingSlots,
+        ring_reserved = (uint)config.Resources.RingReserved,
+        peer_queue_len = (uint)config.Resources.PeerQueueLength,
+        max_leased_bytes = (ulong)config.Resources.MaxLeasedBytes,
+        outbox_bytes = (ulong)config.Resources.OutboxBytes,
+        peer_queue_bytes = (ulong)config.Resources.PeerQueueBytes,
+    };
+
+    private static byte[] Lines(IEnumerable<string> texts) => Encoding.UTF8.GetBytes(string.Join('\n', texts));
+
+    private static byte Flag(bool value) => value ? (byte)1 : (byte)0;
+
+    private static uint Limit(int? value) => value is { } limit ? (uint)limit : uint.MaxValue;
+
+    private static uint Milliseconds(TimeSpan time) => (uint)Math.Clamp(time.TotalMilliseconds, 1, uint.MaxValue - 1);
+}

@@ -1,0 +1,466 @@
+using System.Diagnostics;
+using System.Text;
+using Microsoft.Extensions.Logging;
+using Preconf.Native.Diagnostics;
+using Preconf.Native.Interop;
+using Preconf.Native.Protocol;
+using Preconf.Native.RateLimiting;
+using Preconf.Native.Storage;
+using Preconf.Native.Validation;
+
+namespace Preconf.Native.Network;
+
+/// <summary>An answer's bytes in native memory; give the lease back through <see cref="NodeCore.ReleaseResponse"/>.</summary>
+internal readonly struct RawResponse(in PcnEvent nativeEvent, PeerEntry? peer)
+{
+    private readonly PcnEvent _event = nativeEvent;
+
+    public PeerEntry? Peer { get; } = peer;
+
+    public ulong Lease => _event.lease;
+
+    public unsafe ReadOnlySpan<byte> Data => new(_event.data, (int)_event.len);
+}
+
+/// <summary>
+/// A running node: the pump's events sorted to where they belong (lanes, waiting operations, readers), and the way down. Roots
+/// nothing of the host but its validator, store and loggers.
+/// </summary>
+internal sealed partial class NodeCore : INativeEventSink
+{
+    private readonly ILogger _logger;
+    private readonly NativeLogForwarder _logs;
+    private readonly ValidationLane[] _lanes;
+    private readonly EventPump _pump;
+    private readonly TaskCompletionSource _pumpEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Lock _addressGate = new();
+    private Multiaddr[] _listening = [];
+    private string? _fault;
+    private int _readers;
+    private int _closing;
+
+    public NodeCore(P2pConfig config, P2pNodeServices services, NodeHandle node, PeerId localPeerId, BroadcastBuffer<NetworkEvent> events)
+    {
+        Config = config;
+        Native = node;
+        LocalPeerId = localPeerId;
+        Events = events;
+        Time = services.TimeProvider;
+        Store = services.Store!;
+        Validator = services.Validator!;
+        _logger = services.LoggerFactory.CreateLogger("Preconf.Native.Node");
+        _logs = new NativeLogForwarder(services.LoggerFactory);
+        Publishes = new PendingTable<PublishResult>(1 << 16);
+        Requests = new PendingTable<RawResponse>(config.Resources.MaxRequestsInFlight);
+        Dials = new PendingTable<PeerId>(1024);
+        if (config.RateLimit.Enabled)
+        {
+            Inbound = new RequestRateLimiter(config.RateLimit.MaxRequests, config.RateLimit.Window, Time);
+        }
+
+        GossipWork work = new(this);
+        _lanes = new ValidationLane[config.Resources.ValidationLanes];
+        for (int i = 0; i < _lanes.Length; i++)
+        {
+            _lanes[i] = new ValidationLane(config.Resources.RingSlots, node, work);
+        }
+
+        _pump = new EventPump(node, this);
+        Finished = FinishAsync();
+    }
+
+    public P2pConfig Config { get; }
+
+    public NodeHandle Native { get; }
+
+    public PeerId LocalPeerId { get; }
+
+    public BroadcastBuffer<NetworkEvent> Events { get; }
+
+    public TimeProvider Time { get; }
+
+    public ICommitmentStore Store { get; }
+
+    public IPreconfValidator Validator { get; }
+
+    public PeerTable Peers { get; } = new();
+
+    public PendingTable<PublishResult> Publishes { get; }
+
+    public PendingTable<RawResponse> Requests { get; }
+
+    public PendingTable<PeerId> Dials { get; }
+
+    public RequestRateLimiter? Inbound { get; }
+
+    public StateSignal Changed { get; } = new();
+
+    /// <summary>Ends when everything of the node has come to rest, or was given up.</summary>
+    public Task Finished { get; }
+
+    /// <summary>Whether commands are still taken.</summary>
+    public bool IsOpen => Volatile.Read(ref _closing) == 0;
+
+    /// <summary>Why the native part died, if it did.</summary>
+    public string? Fault => Volatile.Read(ref _fault);
+
+    public IReadOnlyList<Multiaddr> Listening => Volatile.Read(ref _listening);
+
+    public void Run()
+    {
+        Events.Publish(new NetworkEvent(NetworkEventKind.Started, LocalPeerId));
+        _pump.Start();
+    }
+
+    /// <summary>Closes admission and tells the native part to stop; returns at once.</summary>
+    public void SignalStop()
+    {
+        Volatile.Write(ref _closing, 1);
+        Native.Stop();
+    }
+
+    /// <summary>Ends the readers' streams of a node whose native part does not answer; its memory is left alone.</summary>
+    public void GiveUp()
+    {
+        LogLeaked(_logger, Config.StopTimeout);
+        Events.Complete();
+    }
+
+    /// <summary>Counts an answer as being read, so that its memory is not freed under the reader.</summary>
+    public void ReleaseResponse(in RawResponse response)
+    {
+        Native.Release(response.Lease);
+        Interlocked.Decrement(ref _readers);
+    }
+
+    public void Emit(in NetworkEvent networkEvent) => Events.Publish(in networkEvent);
+
+    public void EmitError(NetworkErrorKind kind, PeerId? peer, string detail) =>
+        Events.Publish(new NetworkEvent(NetworkEventKind.Error, peer, new NetworkError(kind, detail)));
+
+    void INativeEventSink.OnEvent(in PcnEvent nativeEvent)
+    {
+        switch ((PcnEventKind)nativeEvent.kind)
+        {
+            case PcnEventKind.Gossip:
+                OnGossip(in nativeEvent);
+                return;
+            case PcnEventKind.Request:
+                OnRequest(in nativeEvent);
+                return;
+            case PcnEventKind.Response:
+                OnResponse(in nativeEvent);
+                return;
+            case PcnEventKind.Published:
+                Publishes.TryComplete(nativeEvent.token, new PublishResult(Outcome(nativeEvent.code), (int)nativeEvent.count));
+                break;
+            case PcnEventKind.RequestFailed:
+                Requests.TryFail(nativeEvent.token, RequestFailure(in nativeEvent));
+                break;
+            case PcnEventKind.DialResult:
+                OnDialResult(in nativeEvent);
+                break;
+            case PcnEventKind.PeerConnected:
+                OnPeerConnected(in nativeEvent);
+                break;
+            case PcnEventKind.PeerDisconnected:
+                OnPeerDisconnected(in nativeEvent);
+                break;
+            case PcnEventKind.Log:
+                _logs.Take(nativeEvent.code, Data(in nativeEvent));
+                break;
+            default:
+                OnRareEvent(in nativeEvent);
+                break;
+        }
+
+        if (nativeEvent.lease != 0)
+        {
+            Native.Release(nativeEvent.lease);
+        }
+    }
+
+    void INativeEventSink.OnBatchEnd()
+    {
+    }
+
+    void INativeEventSink.OnEnd(Exception? failure)
+    {
+        Volatile.Write(ref _closing, 1);
+        if (failure is not null)
+        {
+            Volatile.Write(ref _fault, failure.Message);
+            LogPumpFailed(_logger, failure);
+            Native.Stop();
+        }
+
+        _pumpEnded.TrySetResult();
+    }
+
+    private void OnGossip(in PcnEvent nativeEvent)
+    {
+        PeerEntry? peer = Peers.Find(nativeEvent.peer);
+        if (peer is not null && LaneOf(peer).TryEnqueue(in nativeEvent, peer))
+        {
+            return;
+        }
+
+        PcnVerdict ignore = new() { token = nativeEvent.token, lease = nativeEvent.lease, verdict = Verdicts.Ignore };
+        Native.Report(new ReadOnlySpan<PcnVerdict>(in ignore));
+        Events.Publish(new NetworkEvent(NetworkEventKind.EventsDropped, peer?.Id) { Count = 1, Topic = (GossipTopic)nativeEvent.topic });
+    }
+
+    private void OnRequest(in PcnEvent nativeEvent)
+    {
+        PeerEntry? peer = Peers.Find(nativeEvent.peer);
+        if (peer is not null && LaneOf(peer).TryEnqueue(in nativeEvent, peer))
+        {
+            return;
+        }
+
+        Native.Refuse(nativeEvent.token);
+        Native.Release(nativeEvent.lease);
+    }
+
+    private void OnResponse(in PcnEvent nativeEvent)
+    {
+        Interlocked.Increment(ref _readers);
+        if (!Requests.TryComplete(nativeEvent.token, new RawResponse(in nativeEvent, Peers.Find(nativeEvent.peer))))
+        {
+            Native.Release(nativeEvent.lease);
+            Interlocked.Decrement(ref _readers);
+        }
+    }
+
+    private void OnDialResult(in PcnEvent nativeEvent)
+    {
+        string text = Text(in nativeEvent);
+        if (nativeEvent.code == 0)
+        {
+            Dials.TryComplete(nativeEvent.token, PeerId.Parse(text));
+            return;
+        }
+
+        NetworkErrorKind kind = (PcnDialFailure)nativeEvent.code is PcnDialFailure.Blocked or PcnDialFailure.Limit
+            ? NetworkErrorKind.GateBlocked
+            : NetworkErrorKind.DialFailed;
+        Dials.TryFail(nativeEvent.token, new NetworkException(kind, $"the dial failed ({(PcnDialFailure)nativeEvent.code}): {text}"));
+    }
+
+    private void OnPeerConnected(in PcnEvent nativeEvent)
+    {
+        string text = Text(in nativeEvent);
+        int split = text.IndexOf('\n', StringComparison.Ordinal);
+        if (!PeerId.TryParse(split < 0 ? text : text[..split], out PeerId? id))
+        {
+            LogUnreadablePeer(_logger, text);
+            return;
+        }
+
+        Multiaddr? address = split >= 0 && Multiaddr.TryParse(text[(split + 1)..], out Multiaddr? parsed) ? parsed : null;
+        ByteAllowance allowance = new(Config.Gossip.UnreferencedTxListBurst, Config.Gossip.UnreferencedTxListRate, Time);
+        Peers.Add(new PeerEntry(nativeEvent.peer, id, address, nativeEvent.flag != 0, Time.GetUtcNow(), allowance));
+        Changed.Pulse();
+        Events.Publish(new NetworkEvent(NetworkEventKind.PeerConnected, id, address) { Flag = nativeEvent.flag != 0 });
+    }
+
+    private void OnPeerDisconnected(in PcnEvent nativeEvent)
+    {
+        if (Peers.Remove(nativeEvent.peer) is { } peer)
+        {
+            Changed.Pulse();
+            Events.Publish(new NetworkEvent(NetworkEventKind.PeerDisconnected, peer.Id, Text(in nativeEvent)));
+        }
+    }
+
+    private void OnRareEvent(in PcnEvent nativeEvent)
+    {
+        PeerEntry? peer = Peers.Find(nativeEvent.peer);
+        switch ((PcnEventKind)nativeEvent.kind)
+        {
+            case PcnEventKind.Listening:
+                OnListening(Text(in nativeEvent), added: true);
+                break;
+            case PcnEventKind.ListenerClosed:
+                OnListenerClosed(Text(in nativeEvent));
+                break;
+            case PcnEventKind.PeerIdentified when peer is not null:
+                peer.Agent = Text(in nativeEvent).Split('\n')[0];
+                Events.Publish(new NetworkEvent(NetworkEventKind.PeerIdentified, peer.Id, peer.Agent));
+                break;
+            case PcnEventKind.PeerSubscription when peer is not null:
+                OnSubscription(peer, in nativeEvent);
+                break;
+            case PcnEventKind.SlowPeer:
+                Events.Publish(new NetworkEvent(NetworkEventKind.SlowPeer, peer?.Id) { Count = nativeEvent.count });
+                break;
+            case PcnEventKind.VerdictLate:
+                Events.Publish(new NetworkEvent(NetworkEventKind.VerdictLate, peer?.Id) { Topic = (GossipTopic)nativeEvent.topic });
+                break;
+            case PcnEventKind.Dropped:
+                Events.Publish(new NetworkEvent(NetworkEventKind.EventsDropped) { Count = nativeEvent.count });
+                break;
+            case PcnEventKind.RequestAborted:
+                EmitError(AbortKind((PcnRequestError)nativeEvent.code), peer?.Id, $"a request of the peer ended unanswered: {(PcnRequestError)nativeEvent.code}");
+                break;
+            case PcnEventKind.Faulted:
+                OnFaulted(Text(in nativeEvent));
+                break;
+        }
+    }
+
+    private void OnListening(string text, bool added)
+    {
+        if (!Multiaddr.TryParse(text, out Multiaddr? address))
+        {
+            return;
+        }
+
+        lock (_addressGate)
+        {
+            Multiaddr[] others = [.. _listening.Where(known => !known.Equals(address))];
+            Volatile.Write(ref _listening, added ? [.. others, address] : others);
+        }
+
+        Changed.Pulse();
+        if (added)
+        {
+            Events.Publish(new NetworkEvent(NetworkEventKind.NewListenAddress, LocalPeerId, address));
+        }
+    }
+
+    private void OnListenerClosed(string text)
+    {
+        int split = text.IndexOf('\n', StringComparison.Ordinal);
+        OnListening(split < 0 ? text : text[..split], added: false);
+        if (split >= 0 && split + 1 < text.Length)
+        {
+            EmitError(NetworkErrorKind.Other, null, $"the listener {text[..split]} closed: {text[(split + 1)..]}");
+        }
+    }
+
+    private void OnSubscription(PeerEntry peer, in PcnEvent nativeEvent)
+    {
+        bool subscribed = nativeEvent.flag != 0;
+        if (nativeEvent.topic == (byte)GossipTopic.Commitments)
+        {
+            peer.CommitmentsTopic = subscribed;
+        }
+        else
+        {
+            peer.TxListsTopic = subscribed;
+        }
+
+        Changed.Pulse();
+        Events.Publish(new NetworkEvent(NetworkEventKind.PeerSubscription, peer.Id) { Topic = (GossipTopic)nativeEvent.topic, Flag = subscribed });
+    }
+
+    private void OnFaulted(string text)
+    {
+        Volatile.Write(ref _fault, text);
+        Volatile.Write(ref _closing, 1);
+        LogFaulted(_logger, text);
+        Events.Publish(new NetworkEvent(NetworkEventKind.Faulted, LocalPeerId, new NetworkError(NetworkErrorKind.Other, text)));
+    }
+
+    private ValidationLane LaneOf(PeerEntry peer) => _lanes[peer.Number % (ulong)_lanes.Length];
+
+    private async Task FinishAsync()
+    {
+        await _pumpEnded.Task.ConfigureAwait(false);
+        NetworkException closed = Closed();
+        Publishes.Close(closed);
+        Requests.Close(closed);
+        Dials.Close(closed);
+        bool atRest = await ComeToRestAsync().ConfigureAwait(false);
+        if (!atRest || !Native.TryFree())
+        {
+            LogLeaked(_logger, Config.StopTimeout);
+        }
+
+        _logs.Complete();
+        await _logs.Completion.ConfigureAwait(false);
+        Changed.Pulse();
+        Events.Publish(new NetworkEvent(NetworkEventKind.Stopped, LocalPeerId));
+        Events.Complete();
+    }
+
+    // What is still being read (lanes, answers) ends by itself within one validation; native threads are joined by their own reaper.
+    private async Task<bool> ComeToRestAsync()
+    {
+        long started = Stopwatch.GetTimestamp();
+        TimeSpan Left() => Config.StopTimeout - Stopwatch.GetElapsedTime(started);
+        while (Volatile.Read(ref _readers) != 0 || !Array.TrueForAll(_lanes, lane => lane.IsIdle))
+        {
+            if (Left() <= TimeSpan.Zero)
+            {
+                return false;
+            }
+
+            await Task.Delay(1).ConfigureAwait(false);
+        }
+
+        return _pump.Join(Left() > TimeSpan.Zero ? Left() : TimeSpan.Zero) && await Task.Run(() => Native.WaitStopped(Left())).ConfigureAwait(false);
+    }
+
+    public NetworkException Closed() => new(
+        NetworkErrorKind.SendCommandFailed,
+        Fault is { } fault ? $"the node has failed and takes no commands: {fault}" : "the node has stopped and takes no commands; start a new one");
+
+    private static PublishOutcome Outcome(uint code) => (PcnPublishOutcome)code switch
+    {
+        PcnPublishOutcome.Sent => PublishOutcome.Sent,
+        PcnPublishOutcome.NoPeers => PublishOutcome.NoPeers,
+        PcnPublishOutcome.Duplicate => PublishOutcome.Duplicate,
+        PcnPublishOutcome.QueueFull => PublishOutcome.QueueFull,
+        PcnPublishOutcome.Stopped => PublishOutcome.Stopped,
+        _ => PublishOutcome.Failed,
+    };
+
+    private static NetworkErrorKind AbortKind(PcnRequestError error) => error switch
+    {
+        PcnRequestError.BadFrame => NetworkErrorKind.ReqRespCodec,
+        PcnRequestError.Timeout => NetworkErrorKind.ReqRespTimeout,
+        _ => NetworkErrorKind.ReqRespFailure,
+    };
+
+    private static NetworkException RequestFailure(in PcnEvent nativeEvent)
+    {
+        PcnRequestError error = (PcnRequestError)nativeEvent.code;
+        NetworkErrorKind kind = error switch
+        {
+            PcnRequestError.DialFailed => NetworkErrorKind.DialFailed,
+            PcnRequestError.Timeout => NetworkErrorKind.ReqRespTimeout,
+            PcnRequestError.ConnectionClosed => NetworkErrorKind.Disconnect,
+            PcnRequestError.BadFrame => NetworkErrorKind.ReqRespCodec,
+            PcnRequestError.Busy => NetworkErrorKind.ReqRespBackpressure,
+            PcnRequestError.Stopped => NetworkErrorKind.SendCommandFailed,
+            _ => NetworkErrorKind.ReqRespFailure,
+        };
+        return new NetworkException(kind, $"the request failed ({error}): {Text(in nativeEvent)}");
+    }
+
+    private static unsafe ReadOnlySpan<byte> Data(in PcnEvent nativeEvent) => new(nativeEvent.data, (int)nativeEvent.len);
+
+    private static string Text(in PcnEvent nativeEvent) => Encoding.UTF8.GetString(Data(in nativeEvent));
+
+    [LoggerMessage(Level = LogLevel.Critical, Message = "the event pump of the node died; the node stops")]
+    private static partial void LogPumpFailed(ILogger logger, Exception error);
+
+    [LoggerMessage(Level = LogLevel.Critical, Message = "the native part of the node died: {Reason}")]
+    private static partial void LogFaulted(ILogger logger, string reason);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "native code did not come to rest within {Timeout}; its memory is left alone, not freed")]
+    private static partial void LogLeaked(ILogger logger, TimeSpan timeout);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "the native part announced a peer that can't be read: {Announcement}")]
+    private static partial void LogUnreadablePeer(ILogger logger, string announcement);
+}
+
+/// <summary>Verdicts as the native part counts them.</summary>
+internal static class Verdicts
+{
+    public const byte Accept = 0;
+    public const byte Ignore = 1;
+    public const byte Reject = 2;
+}

@@ -1,0 +1,262 @@
+using Preconf.Native.Crypto;
+using Preconf.Native.Types;
+
+namespace Preconf.Native.Network;
+
+/// <summary>Which key signs this node's gossip messages. Connections always use the node's secp256k1 identity.</summary>
+public enum GossipAuthor
+{
+    /// <summary>The identity's secp256k1 key.</summary>
+    Identity,
+
+    /// <summary>An ed25519 key made at start: faster to sign and to verify.</summary>
+    Ed25519,
+}
+
+/// <summary>How gossip message ids are made. Every node of a network must agree.</summary>
+public enum MessageIdMode
+{
+    /// <summary>Kona's, the reference network's: the topic is not part of the id.</summary>
+    Kona,
+
+    /// <summary>SHA-256 over topic and payload.</summary>
+    TopicBound,
+}
+
+/// <summary>
+/// Everything a node can be told: each field of the reference's <c>P2pConfig</c> and <c>NetworkConfig</c> with its default, and
+/// what this library adds. <see cref="Validate"/> gives all faults at once; <see cref="P2pNode.Create"/> refuses a faulty one.
+/// </summary>
+public sealed class P2pConfig
+{
+    /// <summary>L2 chain id; names topics and protocols. Default 167000 (Taiko mainnet).</summary>
+    public ulong ChainId { get; set; } = 167_000;
+
+    /// <summary>Multiaddrs to listen on, TCP and QUIC; port 0 takes a free one. Empty: the node only dials.</summary>
+    public IList<string> Listen { get; set; } = ["/ip4/0.0.0.0/tcp/9000", "/ip4/0.0.0.0/udp/9000/quic-v1"];
+
+    /// <summary>Multiaddrs with <c>/p2p/…</c>, dialled at start and redialled for ever.</summary>
+    public IList<string> StaticPeers { get; set; } = [];
+
+    /// <summary>TCP transport on. Default true.</summary>
+    public bool EnableTcp { get; set; } = true;
+
+    /// <summary>QUIC transport on. Default true.</summary>
+    public bool EnableQuic { get; set; } = true;
+
+    /// <summary>The in-process <c>/memory/N</c> transport on, for tests and simulations. Default false.</summary>
+    public bool EnableMemoryTransport { get; set; }
+
+    /// <summary>
+    /// Folder of the node's key (<c>node.key</c>, made once with mode 0600). Default: <c>preconf-native</c> in the user's local application data.
+    /// </summary>
+    public string DataDirectory { get; set; } = DefaultDataDirectory();
+
+    /// <summary>A fresh identity that dies with the node instead of the key file. Default false.</summary>
+    public bool EphemeralKey { get; set; }
+
+    /// <summary>The 32 bytes the signing hash starts with. Default: ASCII <c>TAIKO_PRECONF_DOMAIN_PLACEHOLDER</c> (protocol, section 3).</summary>
+    public Bytes32 Domain { get; set; } = PreconfSigning.DefaultDomain;
+
+    /// <summary>The chain's slasher; commitments that name another are refused. Null: not checked.</summary>
+    public Address? Slasher { get; set; }
+
+    /// <summary>The elected preconfers, where no lookahead is wired in. Commitments of others are refused.</summary>
+    public IList<Address> ExpectedSigners { get; set; } = [];
+
+    /// <summary>Takes commitments of any signer: for test networks. Default false: without this, <see cref="ExpectedSigners"/> or a validator of the host must say who may sign.</summary>
+    public bool AnySigner { get; set; }
+
+    /// <summary>Discovery through discv5. Default true.</summary>
+    public bool EnableDiscovery { get; set; } = true;
+
+    /// <summary>UDP address of discv5. Default 0.0.0.0:9001.</summary>
+    public string DiscoveryListen { get; set; } = "0.0.0.0:9001";
+
+    /// <summary>Bootnodes: multiaddrs with <c>/p2p/…</c> (dialled like static peers) or ENR texts.</summary>
+    public IList<string> Bootnodes { get; set; } = [];
+
+    /// <summary>How long <see cref="P2pHandle.WaitForListenAddressAsync"/> waits when not told. Null: for ever.</summary>
+    public TimeSpan? ListenAddressTimeout { get; set; }
+
+    /// <summary>Deadline of requests, and of answers to peers. Default 10 s.</summary>
+    public TimeSpan RequestTimeout { get; set; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>Concurrent request streams per protocol and connection. Default 100.</summary>
+    public int MaxConcurrentStreams { get; set; } = 100;
+
+    /// <summary>How long a publish may wait for a peer or for room in the queues. Default 2 s, a slot.</summary>
+    public TimeSpan PublishTimeout { get; set; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>How long a stop waits for native code to come to rest. Default 10 s.</summary>
+    public TimeSpan StopTimeout { get; set; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>A connection that nobody uses is closed after this. Default 60 s.</summary>
+    public TimeSpan IdleTimeout { get; set; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>identify's agent version; null for the library's own.</summary>
+    public string? AgentVersion { get; set; }
+
+    /// <summary>Gossip settings.</summary>
+    public GossipOptions Gossip { get; set; } = new();
+
+    /// <summary>Connection limits.</summary>
+    public ConnectionOptions Connections { get; set; } = new();
+
+    /// <summary>Request rate limits.</summary>
+    public RateLimitOptions RateLimit { get; set; } = new();
+
+    /// <summary>Reputation thresholds.</summary>
+    public ReputationOptions Reputation { get; set; } = new();
+
+    /// <summary>Dial rules.</summary>
+    public GaterOptions Gater { get; set; } = new();
+
+    /// <summary>Bounds of the in-memory store, where the host brings none of its own.</summary>
+    public Storage.StoreOptions Store { get; set; } = new();
+
+    /// <summary>Queues and threads.</summary>
+    public ResourceOptions Resources { get; set; } = new();
+
+    /// <summary>Finds every fault of the configuration.</summary>
+    /// <returns>One text per fault, each naming the field, its value and what is wanted; empty when there is none.</returns>
+    public IReadOnlyList<string> Validate() => P2pConfigValidation.Validate(this);
+
+    private static string DefaultDataDirectory()
+    {
+        string root = Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify);
+        return root.Length == 0 ? string.Empty : Path.Combine(root, "preconf-native");
+    }
+}
+
+/// <summary>Gossip settings; the defaults are the reference network's effective values (vectors/gossip_config.json).</summary>
+public sealed class GossipOptions
+{
+    /// <summary>gossipsub's heartbeat. Default 500 ms.</summary>
+    public TimeSpan Heartbeat { get; set; } = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>Who signs gossip messages. Default: the identity.</summary>
+    public GossipAuthor Author { get; set; }
+
+    /// <summary>How message ids are made. Default: Kona's.</summary>
+    public MessageIdMode MessageId { get; set; }
+
+    /// <summary>Wanted mesh peers per topic. Default 8.</summary>
+    public int MeshN { get; set; } = 8;
+
+    /// <summary>Below this, peers are grafted. Default 6.</summary>
+    public int MeshLow { get; set; } = 6;
+
+    /// <summary>Above this, peers are pruned. Default 12.</summary>
+    public int MeshHigh { get; set; } = 12;
+
+    /// <summary>Outbound peers wanted in the mesh; at most half of <see cref="MeshN"/> and below <see cref="MeshLow"/>. Default 2.</summary>
+    public int MeshOutboundMin { get; set; } = 2;
+
+    /// <summary>Peers outside the mesh that get IHAVE at each heartbeat. Default 6.</summary>
+    public int GossipLazy { get; set; } = 6;
+
+    /// <summary>Bytes of txlists no held commitment names that one peer may send at once. Default 16 MiB.</summary>
+    public long UnreferencedTxListBurst { get; set; } = 16L << 20;
+
+    /// <summary>Bytes a second by which that allowance refills. Default 2 MiB.</summary>
+    public long UnreferencedTxListRate { get; set; } = 2L << 20;
+}
+
+/// <summary>Connection limits (protocol, section 7); null is unlimited.</summary>
+public sealed class ConnectionOptions
+{
+    /// <summary>Inbound connections in their handshake. Default 40.</summary>
+    public int? MaxPendingIncoming { get; set; } = 40;
+
+    /// <summary>Dials in flight. Default 40.</summary>
+    public int? MaxPendingOutgoing { get; set; } = 40;
+
+    /// <summary>Established inbound connections. Default 110.</summary>
+    public int? MaxEstablishedIncoming { get; set; } = 110;
+
+    /// <summary>Established outbound connections. Default 110.</summary>
+    public int? MaxEstablishedOutgoing { get; set; } = 110;
+
+    /// <summary>All established connections. Default 220.</summary>
+    public int? MaxEstablishedTotal { get; set; } = 220;
+
+    /// <summary>Established connections with one peer. Default 4.</summary>
+    public int? MaxEstablishedPerPeer { get; set; } = 4;
+
+    /// <summary>Addresses of a peer tried at once, 1 to 255. Default 16.</summary>
+    public int DialConcurrency { get; set; } = 16;
+}
+
+/// <summary>Request rate limits per peer and protocol, kept by this node as server and as client.</summary>
+public sealed class RateLimitOptions
+{
+    /// <summary>The time in which <see cref="MaxRequests"/> may be used up. Default 10 s.</summary>
+    public TimeSpan Window { get; set; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>Requests in a window. Default 8.</summary>
+    public int MaxRequests { get; set; } = 8;
+
+    /// <summary>False lifts the limit. Default true.</summary>
+    public bool Enabled { get; set; } = true;
+}
+
+/// <summary>Reputation thresholds (protocol, section 6).</summary>
+public sealed class ReputationOptions
+{
+    /// <summary>At or below this score a peer is greylisted. Default -2.</summary>
+    public double GreylistThreshold { get; set; } = -2;
+
+    /// <summary>Below this score, for long enough, a peer is banned. Default -5.</summary>
+    public double BanThreshold { get; set; } = -5;
+
+    /// <summary>In this time a score decays by half. Default 66 s.</summary>
+    public TimeSpan HalfLife { get; set; } = TimeSpan.FromSeconds(66);
+}
+
+/// <summary>Dial rules of Kona's gater.</summary>
+public sealed class GaterOptions
+{
+    /// <summary>Subnets (CIDR) never dialled.</summary>
+    public IList<string> BlockedSubnets { get; set; } = [];
+
+    /// <summary>Dials of one address within <see cref="DialPeriod"/>; null is unlimited. Default null.</summary>
+    public int? PeerRedialing { get; set; }
+
+    /// <summary>The period <see cref="PeerRedialing"/> counts in. Default 1 h.</summary>
+    public TimeSpan DialPeriod { get; set; } = TimeSpan.FromHours(1);
+}
+
+/// <summary>Queues and threads of a node.</summary>
+public sealed class ResourceOptions
+{
+    /// <summary>Threads of the native runtime, 1 to 64. Default: the processors, at most 4.</summary>
+    public int NativeThreads { get; set; } = Math.Clamp(Environment.ProcessorCount, 1, 4);
+
+    /// <summary>Validation lanes; each keeps the order of the peers it serves. Default: the processors, at most 16.</summary>
+    public int ValidationLanes { get; set; } = Math.Clamp(Environment.ProcessorCount, 1, 16);
+
+    /// <summary>Slots of the event ring, a power of two, 64 to 1 Mi. Default 16384 (1 MiB).</summary>
+    public int RingSlots { get; set; } = 16_384;
+
+    /// <summary>Slots of the ring kept for control events. Default 4096.</summary>
+    public int RingReserved { get; set; } = 4096;
+
+    /// <summary>Bytes of gossip payloads in the hands of the host at once; gossip above it is dropped and counted. Default 256 MiB.</summary>
+    public long MaxLeasedBytes { get; set; } = 256L << 20;
+
+    /// <summary>Bytes of publishes accepted but not yet sent. Default 64 MiB.</summary>
+    public long OutboxBytes { get; set; } = 64L << 20;
+
+    /// <summary>Bytes of gossip queued for one connection. Default 16 MiB.</summary>
+    public long PeerQueueBytes { get; set; } = 16L << 20;
+
+    /// <summary>Messages queued for one connection. Default 5000.</summary>
+    public int PeerQueueLength { get; set; } = 5000;
+
+    /// <summary>Events a slow reader may fall behind before it loses the oldest, counted. Default 1024.</summary>
+    public int SubscriptionCapacity { get; set; } = 1024;
+
+    /// <summary>Requests of this node in flight at once. Default 4096.</summary>
+    public int MaxRequestsInFlight { get; set; } = 4096;
+}

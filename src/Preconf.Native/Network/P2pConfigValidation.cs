@@ -1,0 +1,233 @@
+using System.Globalization;
+using System.Net;
+using Preconf.Native.Protocol;
+
+namespace Preconf.Native.Network;
+
+/// <summary>A configuration with faults; all of them are in <see cref="Faults"/>.</summary>
+public sealed class P2pConfigException : Exception
+{
+    /// <summary>Makes an exception without faults to name.</summary>
+    public P2pConfigException()
+        : this(["the configuration is not valid"])
+    {
+    }
+
+    /// <summary>Makes an exception with one fault.</summary>
+    /// <param name="message">The fault.</param>
+    public P2pConfigException(string message)
+        : this([message])
+    {
+    }
+
+    /// <summary>Makes an exception with one fault and its cause.</summary>
+    /// <param name="message">The fault.</param>
+    /// <param name="innerException">Its cause.</param>
+    public P2pConfigException(string message, Exception innerException)
+        : base(message, innerException) => Faults = [message];
+
+    /// <summary>Makes an exception.</summary>
+    /// <param name="faults">One text per fault, each naming its field.</param>
+    public P2pConfigException(IReadOnlyList<string> faults)
+        : base("the node's configuration is not valid:" + string.Concat(faults.Select(fault => "\n  - " + fault))) => Faults = faults;
+
+    /// <summary>One text per fault, each naming its field.</summary>
+    public IReadOnlyList<string> Faults { get; }
+}
+
+/// <summary>The rules of <see cref="P2pConfig"/>, all checked, none stopping at the first fault.</summary>
+internal static class P2pConfigValidation
+{
+    public static IReadOnlyList<string> Validate(P2pConfig config)
+    {
+        List<string> faults = [];
+        Addresses(config, faults);
+        Identity(config, faults);
+        Times(config, faults);
+        Gossip(config.Gossip, faults);
+        Limits(config, faults);
+        Policy(config, faults);
+        return faults;
+    }
+
+    private static void Addresses(P2pConfig config, List<string> faults)
+    {
+        if (!config.EnableTcp && !config.EnableQuic && !config.EnableMemoryTransport)
+        {
+            faults.Add("EnableTcp, EnableQuic: both are off; a node needs a transport");
+        }
+
+        for (int i = 0; i < config.Listen.Count; i++)
+        {
+            if (!Multiaddr.TryParse(config.Listen[i], out Multiaddr? address))
+            {
+                faults.Add($"Listen[{i}]: '{config.Listen[i]}' is not a multiaddr; write e.g. /ip4/0.0.0.0/tcp/9000 or /ip4/0.0.0.0/udp/9000/quic-v1");
+            }
+            else if (!Reachable(config, address))
+            {
+                faults.Add($"Listen[{i}]: '{address}' needs a transport that is switched off");
+            }
+        }
+
+        PeerAddresses("StaticPeers", config.StaticPeers, faults);
+        PeerAddresses("Bootnodes", [.. config.Bootnodes.Where(text => !text.StartsWith("enr:", StringComparison.Ordinal))], faults);
+        if (!IPEndPoint.TryParse(config.DiscoveryListen, out _))
+        {
+            faults.Add($"DiscoveryListen: '{config.DiscoveryListen}' is not ADDRESS:PORT; write e.g. 0.0.0.0:9001");
+        }
+    }
+
+    private static void PeerAddresses(string field, IList<string> texts, List<string> faults)
+    {
+        for (int i = 0; i < texts.Count; i++)
+        {
+            if (!Multiaddr.TryParse(texts[i], out Multiaddr? address))
+            {
+                faults.Add($"{field}[{i}]: '{texts[i]}' is not a multiaddr; write e.g. /ip4/192.0.2.1/tcp/9000/p2p/16Uiu2…");
+            }
+            else if (address.PeerId is null)
+            {
+                faults.Add($"{field}[{i}]: '{texts[i]}' does not say who must answer; append /p2p/PEER_ID");
+            }
+        }
+    }
+
+    private static bool Reachable(P2pConfig config, Multiaddr address) => address.Transport switch
+    {
+        MultiaddrTransport.Tcp => config.EnableTcp,
+        MultiaddrTransport.Quic => config.EnableQuic,
+        MultiaddrTransport.Memory => config.EnableMemoryTransport,
+        _ => false,
+    };
+
+    private static void Identity(P2pConfig config, List<string> faults)
+    {
+        if (!config.EphemeralKey && string.IsNullOrWhiteSpace(config.DataDirectory))
+        {
+            faults.Add("DataDirectory: empty; name a folder for the node's key, or set EphemeralKey");
+        }
+
+        if (config.AgentVersion is { } agent && (agent.Length > 128 || agent.Any(char.IsControl)))
+        {
+            faults.Add("AgentVersion: at most 128 characters, none of them control characters");
+        }
+    }
+
+    private static void Times(P2pConfig config, List<string> faults)
+    {
+        Between("RequestTimeout", config.RequestTimeout, TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(10), faults);
+        Between("PublishTimeout", config.PublishTimeout, TimeSpan.Zero, TimeSpan.FromMinutes(10), faults);
+        Between("StopTimeout", config.StopTimeout, TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(10), faults);
+        Between("IdleTimeout", config.IdleTimeout, TimeSpan.FromSeconds(1), TimeSpan.FromDays(1), faults);
+        if (config.ListenAddressTimeout is { } wait)
+        {
+            Between("ListenAddressTimeout", wait, TimeSpan.FromMilliseconds(1), TimeSpan.FromDays(1), faults);
+        }
+    }
+
+    private static void Gossip(GossipOptions gossip, List<string> faults)
+    {
+        Between("Gossip.Heartbeat", gossip.Heartbeat, TimeSpan.FromMilliseconds(50), TimeSpan.FromMinutes(1), faults);
+        Defined("Gossip.Author", gossip.Author, faults);
+        Defined("Gossip.MessageId", gossip.MessageId, faults);
+        Between("Gossip.MeshN", gossip.MeshN, 1, 100, faults);
+        Between("Gossip.MeshLow", gossip.MeshLow, 1, gossip.MeshN, faults);
+        Between("Gossip.MeshHigh", gossip.MeshHigh, gossip.MeshN, 200, faults);
+        Between("Gossip.MeshOutboundMin", gossip.MeshOutboundMin, 0, Math.Max(0, Math.Min(gossip.MeshN / 2, gossip.MeshLow - 1)), faults);
+        Between("Gossip.GossipLazy", gossip.GossipLazy, 0, 100, faults);
+        Between("Gossip.UnreferencedTxListBurst", gossip.UnreferencedTxListBurst, 0, long.MaxValue, faults);
+        Between("Gossip.UnreferencedTxListRate", gossip.UnreferencedTxListRate, 0, long.MaxValue, faults);
+    }
+
+    private static void Limits(P2pConfig config, List<string> faults)
+    {
+        Between("MaxConcurrentStreams", config.MaxConcurrentStreams, 1, 10_000, faults);
+        ConnectionOptions connections = config.Connections;
+        AtLeastOne("Connections.MaxPendingIncoming", connections.MaxPendingIncoming, faults);
+        AtLeastOne("Connections.MaxPendingOutgoing", connections.MaxPendingOutgoing, faults);
+        AtLeastOne("Connections.MaxEstablishedIncoming", connections.MaxEstablishedIncoming, faults);
+        AtLeastOne("Connections.MaxEstablishedOutgoing", connections.MaxEstablishedOutgoing, faults);
+        AtLeastOne("Connections.MaxEstablishedTotal", connections.MaxEstablishedTotal, faults);
+        AtLeastOne("Connections.MaxEstablishedPerPeer", connections.MaxEstablishedPerPeer, faults);
+        Between("Connections.DialConcurrency", connections.DialConcurrency, 1, 255, faults);
+
+        ResourceOptions resources = config.Resources;
+        Between("Resources.NativeThreads", resources.NativeThreads, 1, 64, faults);
+        Between("Resources.ValidationLanes", resources.ValidationLanes, 1, 256, faults);
+        Between("Resources.RingSlots", resources.RingSlots, 64, 1 << 20, faults);
+        if (!int.IsPow2(resources.RingSlots))
+        {
+            faults.Add($"Resources.RingSlots: {resources.RingSlots} is not a power of two");
+        }
+
+        Between("Resources.RingReserved", resources.RingReserved, 16, resources.RingSlots - 1, faults);
+        Between("Resources.MaxLeasedBytes", resources.MaxLeasedBytes, 4 << 20, long.MaxValue, faults);
+        Between("Resources.OutboxBytes", resources.OutboxBytes, 4 << 20, long.MaxValue, faults);
+        Between("Resources.PeerQueueBytes", resources.PeerQueueBytes, 4 << 20, long.MaxValue, faults);
+        Between("Resources.PeerQueueLength", resources.PeerQueueLength, 16, 1 << 20, faults);
+        Between("Resources.SubscriptionCapacity", resources.SubscriptionCapacity, 1, 1 << 24, faults);
+        Between("Resources.MaxRequestsInFlight", resources.MaxRequestsInFlight, 1, 1 << 20, faults);
+        Between("Store.MaxCommitments", config.Store.MaxCommitments, 1, int.MaxValue, faults);
+        Between("Store.MaxTxLists", config.Store.MaxTxLists, 1, int.MaxValue, faults);
+        Between("Store.MaxBytes", config.Store.MaxBytes, 4 << 20, long.MaxValue, faults);
+    }
+
+    private static void Policy(P2pConfig config, List<string> faults)
+    {
+        Between("RateLimit.Window", config.RateLimit.Window, TimeSpan.FromMilliseconds(1), TimeSpan.FromDays(1), faults);
+        Between("RateLimit.MaxRequests", config.RateLimit.MaxRequests, 1, int.MaxValue, faults);
+        Between("Reputation.HalfLife", config.Reputation.HalfLife, TimeSpan.FromSeconds(1), TimeSpan.FromDays(30), faults);
+        ReputationOptions reputation = config.Reputation;
+        if (!(reputation.BanThreshold < reputation.GreylistThreshold && reputation.GreylistThreshold < 0 && reputation.BanThreshold >= -10))
+        {
+            faults.Add(string.Create(
+                CultureInfo.InvariantCulture,
+                $"Reputation: BanThreshold {reputation.BanThreshold} must be below GreylistThreshold {reputation.GreylistThreshold}, both within -10 and 0"));
+        }
+
+        for (int i = 0; i < config.Gater.BlockedSubnets.Count; i++)
+        {
+            if (!IPNetwork.TryParse(config.Gater.BlockedSubnets[i], out _))
+            {
+                faults.Add($"Gater.BlockedSubnets[{i}]: '{config.Gater.BlockedSubnets[i]}' is not a subnet; write e.g. 198.51.100.0/24");
+            }
+        }
+
+        if (config.Gater.PeerRedialing is < 0)
+        {
+            faults.Add($"Gater.PeerRedialing: {config.Gater.PeerRedialing} is negative; null is unlimited");
+        }
+
+        Between("Gater.DialPeriod", config.Gater.DialPeriod, TimeSpan.FromSeconds(1), TimeSpan.FromDays(30), faults);
+        if (config.AnySigner && config.ExpectedSigners.Count != 0)
+        {
+            faults.Add("AnySigner, ExpectedSigners: choose one; AnySigner takes every signer");
+        }
+    }
+
+    private static void Between<T>(string field, T value, T low, T high, List<string> faults)
+        where T : IComparable<T>
+    {
+        if (value.CompareTo(low) < 0 || value.CompareTo(high) > 0)
+        {
+            faults.Add(string.Create(CultureInfo.InvariantCulture, $"{field}: {value} is outside {low} to {high}"));
+        }
+    }
+
+    private static void AtLeastOne(string field, int? value, List<string> faults)
+    {
+        if (value is < 1)
+        {
+            faults.Add($"{field}: {value} is less than 1; null is unlimited");
+        }
+    }
+
+    private static void Defined<T>(string field, T value, List<string> faults)
+        where T : struct, Enum
+    {
+        if (!Enum.IsDefined(value))
+        {
+            faults.Add($"{field}: {value} is not one of {string.Join(", ", Enum.GetNames<T>())}");
+        }
+    }
+}

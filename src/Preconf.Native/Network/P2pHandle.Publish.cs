@@ -1,0 +1,128 @@
+using System.Runtime.CompilerServices;
+using Preconf.Native.Crypto;
+using Preconf.Native.Interop;
+using Preconf.Native.Protocol;
+using Preconf.Native.Ssz;
+using Preconf.Native.Storage;
+using Preconf.Native.Types;
+using Preconf.Native.Validation;
+
+namespace Preconf.Native.Network;
+
+/// <summary>Publishing: validated like anyone's, stored, gossiped, served.</summary>
+public sealed partial class P2pHandle
+{
+    /// <summary>
+    /// Publishes a signed commitment: validates it, stores it, hands it to the peers. It is served from then on, whatever the outcome;
+    /// publishing it again is a duplicate unless nobody took it before.
+    /// </summary>
+    /// <param name="commitment">The commitment, signed.</param>
+    /// <param name="cancellationToken">Stops the waiting; what is queued is still sent.</param>
+    /// <returns>How many peers took it. <see cref="PublishOutcome.NoPeers"/> and <see cref="PublishOutcome.QueueFull"/> come after <see cref="P2pConfig.PublishTimeout"/>.</returns>
+    /// <exception cref="NetworkException"><see cref="NetworkErrorKind.GossipValidation"/>: the validator refuses it; the text says why. Nothing was stored or sent.</exception>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public async ValueTask<PublishResult> PublishCommitmentAsync(SignedCommitment commitment, CancellationToken cancellationToken = default)
+    {
+        NodeCore core = _node.Core;
+        ValueTask<PublishResult> sent = SubmitCommitment(core, in commitment, out Bytes32 hash, out Address signer, cancellationToken);
+        PublishResult result = await sent.ConfigureAwait(false);
+        core.Emit(new NetworkEvent(NetworkEventKind.Published, core.LocalPeerId, in commitment, in signer, in hash)
+        {
+            BlockNumber = commitment.Commitment.Preconf.BlockNumber,
+            Publish = result,
+        });
+        return result;
+    }
+
+    /// <summary>Publishes a txlist whose hash the caller knows; see the other overload.</summary>
+    /// <param name="txList">The bytes and their hash.</param>
+    /// <param name="cancellationToken">Stops the waiting; what is queued is still sent.</param>
+    /// <returns>How many peers took it.</returns>
+    /// <exception cref="NetworkException"><see cref="NetworkErrorKind.GossipValidation"/>: the hash is not that of the bytes, or there are more than 2 MiB.</exception>
+    public async ValueTask<PublishResult> PublishTxListAsync(RawTxListGossip txList, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(txList);
+        NodeCore core = _node.Core;
+        PublishResult result = await SubmitTxList(core, txList, cancellationToken).ConfigureAwait(false);
+        core.Emit(new NetworkEvent(NetworkEventKind.Published, core.LocalPeerId, txList) { Topic = GossipTopic.TxLists, Hash = txList.RawTxListHash, Publish = result });
+        return result;
+    }
+
+    /// <summary>Publishes a txlist: hashes it, stores it, hands it to the peers. Publish it before, or together with, the commitment that names it.</summary>
+    /// <param name="txList">The bytes, at most 2 MiB; not changed until the task ends.</param>
+    /// <param name="cancellationToken">Stops the waiting; what is queued is still sent.</param>
+    /// <returns>How many peers took it.</returns>
+    /// <exception cref="NetworkException"><see cref="NetworkErrorKind.GossipValidation"/>: more than 2 MiB.</exception>
+    public ValueTask<PublishResult> PublishTxListAsync(ReadOnlyMemory<byte> txList, CancellationToken cancellationToken = default) =>
+        PublishTxListAsync(new RawTxListGossip(Keccak256.Hash(txList.Span), txList), cancellationToken);
+
+    private ValueTask<PublishResult> SubmitCommitment(
+        NodeCore core, in SignedCommitment commitment, out Bytes32 hash, out Address signer, CancellationToken cancellationToken)
+    {
+        Span<byte> ssz = stackalloc byte[SignedCommitmentCodec.Size];
+        SignedCommitmentCodec.Encode(in commitment, ssz);
+        ValidationOutcome outcome = core.Judge(in commitment, ssz, out signer);
+        if (outcome.Verdict != ValidationVerdict.Accept)
+        {
+            throw new NetworkException(
+                NetworkErrorKind.GossipValidation,
+                $"the commitment for block {commitment.Commitment.Preconf.BlockNumber} is not valid here ({outcome.Reason}, signer {signer}): not published");
+        }
+
+        hash = PreconfSigning.PreconfirmationHash(ssz[..PreconfirmationCodec.Size]);
+        core.Store.AddCommitment(in commitment, in hash, in signer);
+        return Submit(core, GossipTopic.Commitments, ssz, cancellationToken);
+    }
+
+    private ValueTask<PublishResult> SubmitTxList(NodeCore core, RawTxListGossip txList, CancellationToken cancellationToken)
+    {
+        ReadOnlySpan<byte> bytes = txList.TxList.Span;
+        Bytes32 named = txList.RawTxListHash;
+        Bytes32 actual = bytes.Length <= PreconfLimits.MaxTxListBytes ? Keccak256.Hash(bytes) : default;
+        ValidationOutcome outcome = core.Validator.ValidateTxList(in named, bytes, in actual);
+        if (outcome.Verdict != ValidationVerdict.Accept)
+        {
+            throw new NetworkException(
+                NetworkErrorKind.GossipValidation, $"the txlist {named} of {bytes.Length} bytes is not valid ({outcome.Reason}; its bytes hash to {actual}): not published");
+        }
+
+        core.Store.AddTxList(in named, bytes);
+        byte[] buffer = System.Buffers.ArrayPool<byte>.Shared.Rent(RawTxListGossipCodec.EncodedLength(bytes.Length));
+        try
+        {
+            int length = RawTxListGossipCodec.Encode(in named, bytes, buffer);
+            return Submit(core, GossipTopic.TxLists, buffer.AsSpan(0, length), cancellationToken);
+        }
+        finally
+        {
+            System.Buffers.ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    private static ValueTask<PublishResult> Submit(NodeCore core, GossipTopic topic, ReadOnlySpan<byte> data, CancellationToken cancellationToken)
+    {
+        if (!core.Publishes.TryRent(cancellationToken, out PendingTable<PublishResult>.Operation? operation))
+        {
+            return new(new PublishResult(PublishOutcome.QueueFull, 0));
+        }
+
+        ValueTask<PublishResult> sent = operation!.Task;
+        uint deadline = (uint)core.Config.PublishTimeout.TotalMilliseconds;
+        switch (core.Native.Publish((byte)topic, data, operation.Token, deadline))
+        {
+            case PcnStatus.Ok:
+                break;
+            case PcnStatus.QueueFull:
+                core.Publishes.TryComplete(operation.Token, new PublishResult(PublishOutcome.QueueFull, 0));
+                break;
+            case PcnStatus.Stopped or PcnStatus.InvalidHandle:
+                operation.Fail(core.Closed());
+                break;
+            case PcnStatus status:
+                operation.Fail(new NetworkException(NetworkErrorKind.PublishFailure, $"{topic}: the native part refused the message: {status}"));
+                break;
+        }
+
+        return sent;
+    }
+}

@@ -1,0 +1,250 @@
+using System.Diagnostics;
+using Preconf.Native.Crypto;
+using Preconf.Native.Interop;
+using Preconf.Native.Protocol;
+using Preconf.Native.Ssz;
+using Preconf.Native.Types;
+using Preconf.Native.Validation;
+
+namespace Preconf.Native.Network;
+
+/// <summary>Asking peers. Answers are decoded in native memory, validated like gossip, and stored.</summary>
+public sealed partial class P2pHandle
+{
+    // Below this, handing half of the recoveries to another core costs more than it saves.
+    private const int ParallelRecoveryFrom = 32;
+
+    private delegate T ResponseReader<out T>(NodeCore core, PeerId peer, ReadOnlySpan<byte> data);
+
+    /// <summary>Asks a peer for its head. A head is a claim: it counts once a commitment under it is valid.</summary>
+    /// <param name="peer">Whom; null: the peer that answers best.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <returns>The head; zero from a peer that holds nothing.</returns>
+    /// <exception cref="NetworkException">No peer, no answer, or one that is not a head.</exception>
+    public Task<PreconfHead> RequestHeadAsync(PeerId? peer = null, CancellationToken cancellationToken = default)
+    {
+        byte[] request = new byte[GetHeadRequestCodec.EncodedSize];
+        GetHeadRequestCodec.Encode(request);
+        return AskAsync(RequestProtocol.Head, request, peer, ReadHead, cancellationToken);
+    }
+
+    /// <summary>Asks a peer for commitments from a block on. All are validated and stored; one that is not valid refuses the answer.</summary>
+    /// <param name="startBlock">The first block wanted.</param>
+    /// <param name="maxCount">How many at most, 1 to 256.</param>
+    /// <param name="peer">Whom; null: the peer that answers best.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <returns>What the peer has, ascending; may be empty or leave blocks out.</returns>
+    /// <exception cref="NetworkException"><see cref="NetworkErrorKind.ReqRespValidation"/>: a wrong argument or an invalid answer; or no peer, no answer.</exception>
+    public Task<GetCommitmentsByNumberResponse> RequestCommitmentsAsync(
+        UInt256 startBlock, uint maxCount, PeerId? peer = null, CancellationToken cancellationToken = default)
+    {
+        if (maxCount is 0 or > PreconfLimits.MaxCommitmentsPerResponse)
+        {
+            throw new NetworkException(
+                NetworkErrorKind.ReqRespValidation, $"maxCount: {maxCount} is outside 1 to {PreconfLimits.MaxCommitmentsPerResponse}; ask for pages");
+        }
+
+        GetCommitmentsByNumberRequest wanted = new(startBlock, maxCount);
+        byte[] request = new byte[GetCommitmentsByNumberRequestCodec.Size];
+        GetCommitmentsByNumberRequestCodec.Encode(in wanted, request);
+        return AskAsync(RequestProtocol.Commitments, request, peer, (core, from, data) => ReadCommitments(core, from, in wanted, data), cancellationToken);
+    }
+
+    /// <summary>Asks a peer for a txlist by its hash. Its bytes are hashed, and stored when they are the ones.</summary>
+    /// <param name="hash">The txlist's keccak256.</param>
+    /// <param name="peer">Whom; null: the peer that answers best.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <returns>The bytes; empty when the peer does not have them, which is no offence.</returns>
+    /// <exception cref="NetworkException"><see cref="NetworkErrorKind.ReqRespValidation"/>: other bytes than asked for; or no peer, no answer.</exception>
+    public Task<GetRawTxListResponse> RequestTxListAsync(Bytes32 hash, PeerId? peer = null, CancellationToken cancellationToken = default)
+    {
+        GetRawTxListRequest wanted = new(hash);
+        byte[] request = new byte[GetRawTxListRequestCodec.Size];
+        GetRawTxListRequestCodec.Encode(in wanted, request);
+        return AskAsync(RequestProtocol.TxList, request, peer, (core, from, data) => ReadTxList(core, from, hash, data), cancellationToken);
+    }
+
+    private async Task<T> AskAsync<T>(RequestProtocol protocol, byte[] request, PeerId? peer, ResponseReader<T> read, CancellationToken cancellationToken)
+    {
+        NodeCore core = _node.Core;
+        PeerEntry entry = Choose(core, peer);
+        await WaitForTurnAsync(core, entry.Id, protocol, cancellationToken).ConfigureAwait(false);
+        if (!core.Requests.TryRent(cancellationToken, out PendingTable<RawResponse>.Operation? operation))
+        {
+            throw new NetworkException(
+                NetworkErrorKind.ReqRespBackpressure, $"{protocol}: {core.Config.Resources.MaxRequestsInFlight} requests are in flight; wait for some to end");
+        }
+
+        ValueTask<RawResponse> answered = operation!.Task;
+        uint timeout = (uint)core.Config.RequestTimeout.TotalMilliseconds;
+        PcnStatus status = core.Native.Request((byte)protocol, entry.IdText, request, operation.Token, timeout, out string text);
+        if (status != PcnStatus.Ok)
+        {
+            operation.Fail(Refused(core, status, protocol, text));
+        }
+
+        long started = Stopwatch.GetTimestamp();
+        bool good = false;
+        entry.RequestBegins();
+        try
+        {
+            RawResponse response = await answered.ConfigureAwait(false);
+            try
+            {
+                T result = read(core, entry.Id, response.Data);
+                good = true;
+                return result;
+            }
+            finally
+            {
+                core.ReleaseResponse(in response);
+            }
+        }
+        finally
+        {
+            entry.RequestEnds(Stopwatch.GetElapsedTime(started), good);
+        }
+    }
+
+    private static PeerEntry Choose(NodeCore core, PeerId? peer)
+    {
+        if (peer is null)
+        {
+            return core.Peers.Best() ?? throw new NetworkException(NetworkErrorKind.ReqRespBackpressure, "no peer is connected to ask; dial one or wait for one");
+        }
+
+        return core.Peers.Find(peer) ?? throw new NetworkException(NetworkErrorKind.DialFailed, $"{peer} is not connected; dial it first");
+    }
+
+    // The same bucket the peer keeps for us: waiting here instead of being refused there.
+    private async ValueTask WaitForTurnAsync(NodeCore core, PeerId peer, RequestProtocol protocol, CancellationToken cancellationToken)
+    {
+        if (_outbound is null)
+        {
+            return;
+        }
+
+        while (_outbound.Take(peer, protocol) is { Ticks: > 0 } wait)
+        {
+            await Task.Delay(wait, core.Time, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private static NetworkException Refused(NodeCore core, PcnStatus status, RequestProtocol protocol, string text) => status switch
+    {
+        PcnStatus.Stopped or PcnStatus.InvalidHandle => core.Closed(),
+        PcnStatus.QueueFull => new NetworkException(NetworkErrorKind.ReqRespBackpressure, $"{protocol}: {text}"),
+        _ => new NetworkException(NetworkErrorKind.SendCommandFailed, $"{protocol}: the native part refused the request: {status} {text}"),
+    };
+
+    private static PreconfHead ReadHead(NodeCore core, PeerId peer, ReadOnlySpan<byte> data)
+    {
+        if (!PreconfHeadCodec.TryDecode(data, out PreconfHead head, out SszError error))
+        {
+            throw Malformed(core, RequestProtocol.Head, peer, error);
+        }
+
+        ValidationOutcome outcome = core.Validator.ValidateHeadResponse(in head);
+        if (outcome.Verdict != ValidationVerdict.Accept)
+        {
+            throw Invalid(core, RequestProtocol.Head, peer, outcome);
+        }
+
+        core.Emit(new NetworkEvent(NetworkEventKind.ReqRespHead, peer) { Head = head, BlockNumber = head.BlockNumber });
+        return head;
+    }
+
+    private static GetCommitmentsByNumberResponse ReadCommitments(
+        NodeCore core, PeerId peer, in GetCommitmentsByNumberRequest wanted, ReadOnlySpan<byte> data)
+    {
+        if (!GetCommitmentsByNumberResponseCodec.TryDecode(data, out GetCommitmentsByNumberResponseView view, out SszError error))
+        {
+            throw Malformed(core, RequestProtocol.Commitments, peer, error);
+        }
+
+        SignedCommitment[] commitments = view.ToArray();
+        Address[] signers = new Address[commitments.Length];
+        bool[] recovered = new bool[commitments.Length];
+        Recover(core.Config.Domain, commitments, signers, recovered);
+        ValidationOutcome outcome = core.Validator.ValidateCommitmentsResponse(in wanted, commitments, signers, recovered);
+        if (outcome.Verdict != ValidationVerdict.Accept)
+        {
+            throw Invalid(core, RequestProtocol.Commitments, peer, outcome);
+        }
+
+        for (int i = 0; i < commitments.Length; i++)
+        {
+            Bytes32 hash = PreconfSigning.PreconfirmationHash(view.SszOf(i)[..PreconfirmationCodec.Size]);
+            core.Store.AddCommitment(in commitments[i], in hash, in signers[i]);
+        }
+
+        GetCommitmentsByNumberResponse response = new(commitments);
+        core.Emit(new NetworkEvent(NetworkEventKind.ReqRespCommitments, peer, response) { Count = commitments.Length });
+        return response;
+    }
+
+    private static GetRawTxListResponse ReadTxList(NodeCore core, PeerId peer, in Bytes32 wanted, ReadOnlySpan<byte> data)
+    {
+        if (!GetRawTxListResponseCodec.TryDecode(data, out GetRawTxListResponseView view, out SszError error))
+        {
+            throw Malformed(core, RequestProtocol.TxList, peer, error);
+        }
+
+        Bytes32 actual = view.TxList.IsEmpty ? default : Keccak256.Hash(view.TxList);
+        ValidationOutcome outcome = core.Validator.ValidateTxListResponse(in wanted, view, in actual);
+        if (outcome.Verdict != ValidationVerdict.Accept)
+        {
+            throw Invalid(core, RequestProtocol.TxList, peer, outcome);
+        }
+
+        ReadOnlyMemory<byte> kept = default;
+        if (!view.TxList.IsEmpty)
+        {
+            core.Store.AddTxList(in wanted, view.TxList);
+            if (!core.Store.TryGetTxList(in wanted, out kept))
+            {
+                kept = view.TxList.ToArray();
+            }
+        }
+
+        RawTxListGossip? held = kept.IsEmpty ? null : new RawTxListGossip(wanted, kept);
+        core.Emit(new NetworkEvent(NetworkEventKind.ReqRespRawTxList, peer, held) { Hash = wanted, Count = kept.Length });
+        return new GetRawTxListResponse(wanted, kept);
+    }
+
+    private static void Recover(Bytes32 domain, SignedCommitment[] commitments, Address[] signers, bool[] recovered)
+    {
+        int parts = commitments.Length < ParallelRecoveryFrom ? 1 : Environment.ProcessorCount;
+        if (parts == 1)
+        {
+            RecoverRange(domain, commitments, signers, recovered, 0, commitments.Length);
+            return;
+        }
+
+        Parallel.For(0, parts, part => RecoverRange(
+            domain, commitments, signers, recovered, commitments.Length * part / parts, commitments.Length * (part + 1) / parts));
+    }
+
+    private static void RecoverRange(in Bytes32 domain, SignedCommitment[] commitments, Address[] signers, bool[] recovered, int from, int to)
+    {
+        for (int i = from; i < to; i++)
+        {
+            Bytes32 hash = PreconfSigning.SigningHash(in domain, in commitments[i].Commitment);
+            recovered[i] = PreconfSigning.TryRecover(in hash, in commitments[i].Signature, out signers[i]);
+        }
+    }
+
+    private static NetworkException Malformed(NodeCore core, RequestProtocol protocol, PeerId peer, SszError error)
+    {
+        NetworkException failure = new(NetworkErrorKind.ReqRespCodec, $"{protocol}: the answer of {peer} is malformed: {error}");
+        core.Emit(new NetworkEvent(NetworkEventKind.Error, peer, failure.ToError()));
+        return failure;
+    }
+
+    private static NetworkException Invalid(NodeCore core, RequestProtocol protocol, PeerId peer, ValidationOutcome outcome)
+    {
+        NetworkException failure = new(NetworkErrorKind.ReqRespValidation, $"{protocol}: the answer of {peer} is not valid: {outcome}");
+        core.Emit(new NetworkEvent(NetworkEventKind.Error, peer, failure.ToError()) { Reason = outcome.Reason });
+        return failure;
+    }
+}

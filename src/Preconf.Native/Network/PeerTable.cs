@@ -1,0 +1,146 @@
+using System.Collections.Concurrent;
+using Preconf.Native.Protocol;
+using Preconf.Native.RateLimiting;
+
+namespace Preconf.Native.Network;
+
+/// <summary>A connected peer as a host sees it.</summary>
+/// <param name="Id">Who.</param>
+/// <param name="Address">The remote address of its first connection.</param>
+/// <param name="Outbound">Whether this node dialled.</param>
+/// <param name="ConnectedAt">Since when.</param>
+/// <param name="Agent">Its agent version; empty until identify told.</param>
+/// <param name="CommitmentsTopic">Whether it is subscribed to commitments.</param>
+/// <param name="TxListsTopic">Whether it is subscribed to txlists.</param>
+/// <param name="Latency">Mean time of its answers; zero before the first.</param>
+/// <param name="RequestsInFlight">Requests of this node it has not answered yet.</param>
+public sealed record PeerInfo(
+    PeerId Id,
+    Multiaddr? Address,
+    bool Outbound,
+    DateTimeOffset ConnectedAt,
+    string Agent,
+    bool CommitmentsTopic,
+    bool TxListsTopic,
+    TimeSpan Latency,
+    int RequestsInFlight);
+
+/// <summary>What this node knows of one peer while it is connected.</summary>
+internal sealed class PeerEntry(ulong number, PeerId id, Multiaddr? address, bool outbound, DateTimeOffset connectedAt, ByteAllowance txListAllowance)
+{
+    private long _latencyMicroseconds;
+    private int _inFlight;
+    private int _failures;
+
+    public ulong Number { get; } = number;
+
+    public PeerId Id { get; } = id;
+
+    /// <summary>The id as the native part takes it.</summary>
+    public byte[] IdText { get; } = System.Text.Encoding.ASCII.GetBytes(id.ToString());
+
+    public ByteAllowance TxListAllowance { get; } = txListAllowance;
+
+    public string Agent { get; set; } = string.Empty;
+
+    public bool CommitmentsTopic { get; set; }
+
+    public bool TxListsTopic { get; set; }
+
+    public bool Connected { get; set; } = true;
+
+    public int InFlight => Volatile.Read(ref _inFlight);
+
+    public void RequestBegins() => Interlocked.Increment(ref _inFlight);
+
+    /// <summary>Remembers how an own request went; failures fade with successes.</summary>
+    public void RequestEnds(TimeSpan elapsed, bool answered)
+    {
+        Interlocked.Decrement(ref _inFlight);
+        if (!answered)
+        {
+            Interlocked.Increment(ref _failures);
+            return;
+        }
+
+        Volatile.Write(ref _failures, Volatile.Read(ref _failures) / 2);
+        long sample = Math.Max(1, (long)elapsed.TotalMicroseconds);
+        long mean = Volatile.Read(ref _latencyMicroseconds);
+        Volatile.Write(ref _latencyMicroseconds, mean == 0 ? sample : mean + ((sample - mean) / 8));
+    }
+
+    /// <summary>What a further request would cost here: lower is better. Unknown peers stand at 50 ms, so they get tried.</summary>
+    public double Cost()
+    {
+        long latency = Volatile.Read(ref _latencyMicroseconds);
+        return (latency == 0 ? 50_000 : latency) * (1.0 + InFlight) * Math.Pow(4, Math.Min(8, Volatile.Read(ref _failures)));
+    }
+
+    public PeerInfo ToInfo() => new(
+        Id, address, outbound, connectedAt, Agent, CommitmentsTopic, TxListsTopic,
+        TimeSpan.FromMicroseconds(Volatile.Read(ref _latencyMicroseconds)), InFlight);
+}
+
+/// <summary>
+/// The connected peers, by the native part's number and by id. The last ones that left stay findable by number for a while,
+/// because events of theirs may still be in the lanes.
+/// </summary>
+internal sealed class PeerTable
+{
+    private const int Remembered = 1024;
+    private readonly ConcurrentDictionary<ulong, PeerEntry> _byNumber = new();
+    private readonly ConcurrentDictionary<PeerId, PeerEntry> _byId = new();
+    private readonly Queue<ulong> _gone = new();
+
+    /// <summary>Connected peers.</summary>
+    public int Count => _byId.Count;
+
+    /// <summary>Called by the pump only.</summary>
+    public void Add(PeerEntry entry)
+    {
+        _byNumber[entry.Number] = entry;
+        _byId[entry.Id] = entry;
+    }
+
+    /// <summary>Called by the pump only.</summary>
+    public PeerEntry? Remove(ulong number)
+    {
+        if (!_byNumber.TryGetValue(number, out PeerEntry? entry))
+        {
+            return null;
+        }
+
+        entry.Connected = false;
+        _byId.TryRemove(new KeyValuePair<PeerId, PeerEntry>(entry.Id, entry));
+        _gone.Enqueue(number);
+        if (_gone.Count > Remembered)
+        {
+            _byNumber.TryRemove(_gone.Dequeue(), out _);
+        }
+
+        return entry;
+    }
+
+    public PeerEntry? Find(ulong number) => _byNumber.TryGetValue(number, out PeerEntry? entry) ? entry : null;
+
+    public PeerEntry? Find(PeerId id) => _byId.TryGetValue(id, out PeerEntry? entry) ? entry : null;
+
+    /// <summary>The cheapest connected peer that <paramref name="accepted"/> takes.</summary>
+    public PeerEntry? Best(Func<PeerEntry, bool>? accepted = null)
+    {
+        PeerEntry? best = null;
+        double least = double.PositiveInfinity;
+        foreach ((_, PeerEntry entry) in _byId)
+        {
+            double cost = entry.Cost();
+            if (cost < least && (accepted is null || accepted(entry)))
+            {
+                (best, least) = (entry, cost);
+            }
+        }
+
+        return best;
+    }
+
+    public PeerInfo[] ToInfos() => [.. _byId.Values.Select(entry => entry.ToInfo())];
+}

@@ -1,0 +1,120 @@
+using System.Buffers;
+using System.Buffers.Binary;
+using Preconf.Native.Interop;
+using Preconf.Native.Protocol;
+using Preconf.Native.Ssz;
+using Preconf.Native.Types;
+
+namespace Preconf.Native.Network;
+
+/// <summary>Answers peers' requests from the store. Each ends here with an answer or a closed stream.</summary>
+internal sealed class Responder(NodeCore core)
+{
+    private const int ListOffset = 4;
+    private const int TxListPrefix = 36;
+
+    public unsafe void Answer(in PcnEvent nativeEvent, PeerEntry peer)
+    {
+        bool answered = false;
+        try
+        {
+            RequestProtocol protocol = (RequestProtocol)nativeEvent.topic;
+            if (core.Inbound is { } limiter && limiter.Take(peer.Id, protocol) != TimeSpan.Zero)
+            {
+                core.EmitError(NetworkErrorKind.ReqRespRateLimited, peer.Id, $"{protocol}: the peer asks more often than RateLimit allows; refused");
+                return;
+            }
+
+            ReadOnlySpan<byte> request = new(nativeEvent.data, (int)nativeEvent.len);
+            answered = protocol switch
+            {
+                RequestProtocol.Head => Head(request, peer, nativeEvent.token),
+                RequestProtocol.Commitments => Commitments(request, peer, nativeEvent.token),
+                _ => TxList(request, peer, nativeEvent.token),
+            };
+            if (!answered)
+            {
+                core.EmitError(NetworkErrorKind.ReqRespCodec, peer.Id, $"{protocol}: the request is not the SSZ of its container; refused");
+            }
+        }
+        catch (Exception error)
+        {
+            core.EmitError(NetworkErrorKind.Other, peer.Id, $"a request could not be answered, the store threw {error.GetType().Name}: {error.Message}");
+        }
+        finally
+        {
+            if (!answered)
+            {
+                core.Native.Refuse(nativeEvent.token);
+            }
+
+            core.Native.Release(nativeEvent.lease);
+        }
+    }
+
+    private bool Head(ReadOnlySpan<byte> request, PeerEntry peer, ulong channel)
+    {
+        if (!GetHeadRequestCodec.TryDecode(request, out _, out _))
+        {
+            return false;
+        }
+
+        PreconfHead head = core.ServedHead;
+        Span<byte> answer = stackalloc byte[PreconfHeadCodec.Size];
+        PreconfHeadCodec.Encode(in head, answer);
+        core.Native.Respond(channel, answer);
+        core.Emit(new NetworkEvent(NetworkEventKind.InboundHeadRequest, peer.Id));
+        return true;
+    }
+
+    private bool Commitments(ReadOnlySpan<byte> request, PeerEntry peer, ulong channel)
+    {
+        if (!GetCommitmentsByNumberRequestCodec.TryDecode(request, out GetCommitmentsByNumberRequest wanted, out _))
+        {
+            return false;
+        }
+
+        int count = (int)Math.Min(wanted.MaxCount, (uint)PreconfLimits.MaxCommitmentsPerResponse);
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(ListOffset + (count * SignedCommitmentCodec.Size));
+        try
+        {
+            BinaryPrimitives.WriteUInt32LittleEndian(buffer, ListOffset);
+            int found = core.Store.GetCommitments(wanted.StartBlockNumber, count, buffer.AsSpan(ListOffset));
+            core.Native.Respond(channel, buffer.AsSpan(0, ListOffset + (found * SignedCommitmentCodec.Size)));
+            core.Emit(new NetworkEvent(NetworkEventKind.InboundCommitmentsRequest, peer.Id) { BlockNumber = wanted.StartBlockNumber, Count = found });
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+
+        return true;
+    }
+
+    private bool TxList(ReadOnlySpan<byte> request, PeerEntry peer, ulong channel)
+    {
+        if (!GetRawTxListRequestCodec.TryDecode(request, out GetRawTxListRequest wanted, out _))
+        {
+            return false;
+        }
+
+        Bytes32 hash = wanted.RawTxListHash;
+        ReadOnlyMemory<byte> bytes = core.Store.TryGetTxList(in hash, out ReadOnlyMemory<byte> kept) ? kept : default;
+        int length = TxListPrefix + bytes.Length;
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(length);
+        try
+        {
+            hash.CopyTo(buffer);
+            BinaryPrimitives.WriteUInt32LittleEndian(buffer.AsSpan(32), TxListPrefix);
+            bytes.Span.CopyTo(buffer.AsSpan(TxListPrefix));
+            core.Native.Respond(channel, buffer.AsSpan(0, length));
+            core.Emit(new NetworkEvent(NetworkEventKind.InboundRawTxListRequest, peer.Id) { Hash = hash, Count = bytes.Length });
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+
+        return true;
+    }
+}

@@ -1,0 +1,231 @@
+using Preconf.Native.Network;
+using Preconf.Native.Protocol;
+using Preconf.Native.Types;
+using Xunit.Abstractions;
+
+namespace Preconf.Native.IntegrationTests.Nodes;
+
+public sealed class LifecycleTests(ITestOutputHelper output)
+{
+    [Fact]
+    public async Task StartedThenStoppedAreTheFirstAndLastEvents()
+    {
+        await using TestNet net = new(output);
+        P2pNode node = P2pNode.Create(TestNet.Config(TestNet.Tcp));
+        IAsyncEnumerable<NetworkEvent> stream = node.Handle.ReadEventsAsync();
+        await node.StartAsync();
+        await node.StopAsync();
+
+        List<NetworkEventKind> kinds = [];
+        await foreach (NetworkEvent networkEvent in stream)
+        {
+            kinds.Add(networkEvent.Kind);
+        }
+
+        Assert.Equal(NetworkEventKind.Started, kinds[0]);
+        Assert.Equal(NetworkEventKind.Stopped, kinds[^1]);
+        Assert.False(node.Handle.IsRunning);
+    }
+
+    [Fact]
+    public async Task EveryCommandAfterTheStopSaysSo()
+    {
+        await using TestNet net = new(output);
+        P2pNode node = await net.StartAsync(TestNet.Tcp);
+        SignedCommitment commitment = net.Commit(1);
+        await node.StopAsync();
+        await node.StopAsync();
+        await node.DisposeAsync();
+
+        Func<Task>[] commands =
+        [
+            async () => await node.Handle.PublishCommitmentAsync(commitment),
+            async () => await node.Handle.PublishTxListAsync(new byte[10]),
+            () => node.Handle.RequestHeadAsync(),
+            () => node.Handle.DialAsync(Multiaddr.Parse("/ip4/127.0.0.1/tcp/1")),
+            () => node.Handle.WaitForPeerAsync(),
+            () => node.StartAsync(),
+        ];
+        foreach (Func<Task> command in commands)
+        {
+            NetworkException error = await Assert.ThrowsAsync<NetworkException>(command);
+            Assert.Equal(NetworkErrorKind.SendCommandFailed, error.Kind);
+        }
+    }
+
+    [Fact]
+    public async Task AStopEndsEverythingInFlight()
+    {
+        await using TestNet net = new(output);
+        P2pConfig patient = TestNet.Config(TestNet.Tcp);
+        patient.PublishTimeout = TimeSpan.FromMinutes(5);
+        P2pNode node = await net.StartAsync(patient);
+        Task<PublishResult> publish = node.Handle.PublishCommitmentAsync(net.Commit(1)).AsTask();
+        Task<PeerId> wait = node.Handle.WaitForPeerAsync();
+        await Task.Delay(100);
+        Assert.False(publish.IsCompleted);
+
+        await node.StopAsync().WaitAsync(TestNet.Patience);
+
+        try
+        {
+            Assert.Equal(PublishOutcome.Stopped, (await publish.WaitAsync(TestNet.Patience)).Outcome);
+        }
+        catch (NetworkException error)
+        {
+            Assert.Equal(NetworkErrorKind.SendCommandFailed, error.Kind);
+        }
+
+        await Assert.ThrowsAsync<NetworkException>(() => wait.WaitAsync(TestNet.Patience));
+    }
+
+    [Fact]
+    public async Task CancellationEndsAWaitAndTheNodeGoesOn()
+    {
+        await using TestNet net = new(output);
+        (P2pNode a, P2pNode b) = await net.PairAsync();
+        using CancellationTokenSource cancelled = new();
+        Task<PeerId> dial = a.Handle.DialAsync(Multiaddr.Parse("/ip4/198.51.100.1/tcp/9"), cancelled.Token);
+        await cancelled.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => dial);
+
+        for (int i = 0; i < 200; i++)
+        {
+            using CancellationTokenSource soon = new(TimeSpan.FromMicroseconds(i * 10));
+            try
+            {
+                await a.Handle.RequestHeadAsync(b.LocalPeerId, soon.Token);
+            }
+            catch (OperationCanceledException)
+            {
+                // What the loop is for: answers that come after their request was given up.
+            }
+        }
+
+        Assert.Equal(default, await a.Handle.RequestHeadAsync(b.LocalPeerId));
+        await UntilAsync(() => a.Handle.GetStats() is { LeasedBytes: 0, RequestsInFlight: 0 });
+    }
+
+    [Fact]
+    public async Task NodesStartAndStopAtAnyMoment()
+    {
+        await using TestNet net = new(output);
+        for (int i = 0; i < 20; i++)
+        {
+            P2pNode node = P2pNode.Create(TestNet.Config(TestNet.Tcp, TestNet.Quic));
+            Task start = node.StartAsync();
+            await Task.Delay(TimeSpan.FromMilliseconds(i % 5));
+            Task[] stops = [node.StopAsync(), node.DisposeAsync().AsTask(), node.StopAsync()];
+            await Task.WhenAll(stops).WaitAsync(TestNet.Patience);
+            await start.WaitAsync(TestNet.Patience).ContinueWith(static task => _ = task.Exception, TaskScheduler.Default);
+        }
+
+        await UntilAsync(() => NativeThreads() == 0);
+    }
+
+    [Fact]
+    public async Task AHandlerMayStopItsOwnNode()
+    {
+        await using TestNet net = new(output);
+        P2pNode node = P2pNode.Create(TestNet.Config(TestNet.Tcp));
+        using IDisposable subscription = node.Handle.OnEvent(networkEvent =>
+        {
+            if (networkEvent.Kind == NetworkEventKind.NewListenAddress)
+            {
+                node.StopAsync().GetAwaiter().GetResult();
+            }
+        });
+        await node.RunAsync().WaitAsync(TestNet.Patience);
+        Assert.False(node.Handle.IsRunning);
+    }
+
+    [Fact]
+    public async Task AnAddressInUseFailsTheStartAndNamesIt()
+    {
+        await using TestNet net = new(output);
+        P2pNode first = await net.StartAsync(TestNet.Tcp);
+        string taken = first.Handle.ListeningAddresses[0].ToString();
+        await using P2pNode second = P2pNode.Create(TestNet.Config(taken));
+        NetworkException error = await Assert.ThrowsAsync<NetworkException>(() => second.StartAsync());
+        Assert.Contains(taken, error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task TheKeyFileIsMadeOnceAndKeepsTheIdentity()
+    {
+        string directory = Directory.CreateTempSubdirectory("preconf-key-").FullName;
+        try
+        {
+            P2pConfig config = TestNet.Config(TestNet.Tcp);
+            config.EphemeralKey = false;
+            config.DataDirectory = Path.Combine(directory, "node");
+            await using P2pNode first = P2pNode.Create(config);
+            await using P2pNode second = P2pNode.Create(config);
+            Assert.Equal(first.LocalPeerId, second.LocalPeerId);
+            if (!OperatingSystem.IsWindows())
+            {
+                Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(P2pNode.KeyFile(config.DataDirectory)));
+            }
+
+            await File.WriteAllTextAsync(P2pNode.KeyFile(config.DataDirectory), "not a key\n");
+            NetworkException error = Assert.Throws<NetworkException>(() => P2pNode.Create(config));
+            Assert.Contains("node.key", error.Message, StringComparison.Ordinal);
+        }
+        finally
+        {
+            Directory.Delete(directory, recursive: true);
+        }
+    }
+
+    [Fact]
+    public void AllFaultsOfAConfigurationAreNamedAtOnce()
+    {
+        P2pConfig config = new()
+        {
+            Listen = ["nonsense", "/ip4/127.0.0.1/tcp/1"],
+            EnableTcp = false,
+            EnableQuic = false,
+            StaticPeers = ["/ip4/127.0.0.1/tcp/1"],
+            RequestTimeout = TimeSpan.Zero,
+            DataDirectory = string.Empty,
+            Gossip = { MeshLow = 20 },
+            Reputation = { BanThreshold = 0 },
+            Resources = { RingSlots = 100 },
+        };
+        P2pConfigException error = Assert.Throws<P2pConfigException>(() => P2pNode.Create(config));
+        foreach (string field in new[]
+        {
+            "Listen[0]", "Listen[1]", "EnableTcp", "StaticPeers[0]", "RequestTimeout", "DataDirectory", "Gossip.MeshLow", "Reputation",
+            "Resources.RingSlots", "Resources.RingReserved", "ExpectedSigners",
+        })
+        {
+            Assert.Contains(error.Faults, fault => fault.StartsWith(field, StringComparison.Ordinal));
+        }
+
+        Assert.Empty(new P2pConfig().Validate());
+    }
+
+    internal static int NativeThreads() => OperatingSystem.IsLinux()
+        ? Directory.GetDirectories("/proc/self/task").Count(task =>
+        {
+            try
+            {
+                return File.ReadAllText(Path.Combine(task, "comm")).StartsWith("pcn-", StringComparison.Ordinal);
+            }
+            catch (IOException)
+            {
+                return false;
+            }
+        })
+        : 0;
+
+    internal static async Task UntilAsync(Func<bool> condition)
+    {
+        long deadline = Environment.TickCount64 + (long)TestNet.Patience.TotalMilliseconds;
+        while (!condition())
+        {
+            Assert.True(Environment.TickCount64 < deadline, "the condition did not come about in time");
+            await Task.Delay(10);
+        }
+    }
+}
