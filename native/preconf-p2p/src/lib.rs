@@ -3,7 +3,9 @@
 //! It moves bytes: transports, gossipsub with Kona's rules, requests with their frames and caps. What the bytes mean is
 //! the host's to decide: each gossip message waits for a [`Verdict`], each request for an answer.
 
+mod behaviour;
 mod config;
+mod driver;
 mod error;
 mod event;
 pub mod gossip;
@@ -14,6 +16,7 @@ mod names;
 mod node;
 pub mod reqresp;
 mod stats;
+mod transport;
 
 pub use config::{Author, Config, ConnectionCaps, IdentitySource, MeshSize, MessageIdMode};
 pub use error::{StartError, SubmitError};

@@ -1,12 +1,61 @@
 //! gossipsub as the network runs it: message ids, configuration, peer scores, topics.
 
-mod message_id;
+use libp2p::{
+    gossipsub::{
+        self, IdentTopic, IdentityTransform, MaxCountSubscriptionFilter, MessageAuthenticity,
+        WhitelistSubscriptionFilter,
+    },
+    identity::Keypair,
+};
 
+use crate::{Author, Config, StartError, Topic, topic_name};
+
+mod config;
+mod message_id;
+mod scores;
+
+pub use config::gossipsub_config;
 pub use message_id::{MAX_DECOMPRESSED, message_id, snappy_len};
+pub use scores::{peer_score_params, peer_score_thresholds};
 
 /// The largest gossip payload (and RPC) in bytes: 10 MiB.
 pub const MAX_GOSSIP_SIZE: usize = 10 << 20;
 
-/// The largest payload that can be published: what is left of [`MAX_GOSSIP_SIZE`] for the payload when the RPC around
-/// it carries author, sequence number, topic, signature and key.
-pub const MAX_PUBLISH_SIZE: usize = MAX_GOSSIP_SIZE - 512;
+/// The largest payload that can be published: [`MAX_GOSSIP_SIZE`] bounds the whole RPC (with author, sequence number,
+/// topic, signature and key), and receivers measure it together with up to 8 KiB that they have read behind it.
+pub const MAX_PUBLISH_SIZE: usize = MAX_GOSSIP_SIZE - (16 << 10);
+
+/// gossipsub, with only the network's topics let through.
+pub(crate) type Gossipsub =
+    gossipsub::Behaviour<IdentityTransform, MaxCountSubscriptionFilter<WhitelistSubscriptionFilter>>;
+
+/// Subscriptions taken from one RPC; a reference node announces at most six topics.
+const MAX_SUBSCRIPTIONS_PER_RPC: usize = 100;
+
+/// gossipsub subscribed to both topics, with peer scores on.
+pub(crate) fn behaviour(config: &Config, identity: &Keypair) -> Result<Gossipsub, StartError> {
+    let gossipsub_config = gossipsub_config(config).map_err(|error| StartError::Gossip(error.to_string()))?;
+    let author = match config.author {
+        Author::Identity => identity.clone(),
+        Author::Ed25519 => Keypair::generate_ed25519(),
+    };
+    let topics = Topic::ALL.map(|topic| IdentTopic::new(topic_name(config.chain_id, topic)));
+    let filter = MaxCountSubscriptionFilter {
+        filter: WhitelistSubscriptionFilter(topics.iter().map(IdentTopic::hash).collect()),
+        max_subscribed_topics: topics.len(),
+        max_subscriptions_per_request: MAX_SUBSCRIPTIONS_PER_RPC,
+    };
+    let mut gossip = gossipsub::Behaviour::new_with_subscription_filter(
+        MessageAuthenticity::Signed(author),
+        gossipsub_config,
+        filter,
+    )
+    .map_err(|error| StartError::Gossip(error.to_owned()))?;
+    gossip
+        .with_peer_score(peer_score_params(config.chain_id), peer_score_thresholds())
+        .map_err(|error| StartError::Gossip(format!("peer scores: {error}")))?;
+    for topic in &topics {
+        gossip.subscribe(topic).map_err(|error| StartError::Gossip(format!("subscription: {error}")))?;
+    }
+    Ok(gossip)
+}

@@ -1,0 +1,66 @@
+//! Everything the swarm runs, in one behaviour.
+
+use std::time::Duration;
+
+use libp2p::{
+    allow_block_list::{self, BlockedPeers},
+    connection_limits::{self, ConnectionLimits},
+    identify,
+    identity::Keypair,
+    ping,
+    swarm::NetworkBehaviour,
+};
+
+use crate::{Config, Protocol, StartError, gossip, reqresp};
+
+/// identify's protocol version (design/protocol.md, section 1).
+const IDENTIFY_PROTOCOL: &str = "preconf-p2p/0.1";
+/// A silent path is noticed within the sum of these two.
+const PING_INTERVAL: Duration = Duration::from_secs(10);
+pub(crate) const PING_TIMEOUT: Duration = Duration::from_secs(10);
+
+#[derive(NetworkBehaviour)]
+pub(crate) struct Behaviour {
+    // First, so that what they refuse reaches no other.
+    limits: connection_limits::Behaviour,
+    pub(crate) blocked: allow_block_list::Behaviour<BlockedPeers>,
+    identify: identify::Behaviour,
+    ping: ping::Behaviour,
+    pub(crate) gossip: gossip::Gossipsub,
+    head: reqresp::Behaviour,
+    commitments: reqresp::Behaviour,
+    txlist: reqresp::Behaviour,
+}
+
+impl Behaviour {
+    pub(crate) fn new(config: &Config, keypair: &Keypair) -> Result<Self, StartError> {
+        let caps = &config.caps;
+        let limits = ConnectionLimits::default()
+            .with_max_pending_incoming(caps.pending_incoming)
+            .with_max_pending_outgoing(caps.pending_outgoing)
+            .with_max_established_incoming(caps.established_incoming)
+            .with_max_established_outgoing(caps.established_outgoing)
+            .with_max_established(caps.established_total)
+            .with_max_established_per_peer(caps.established_per_peer);
+        let identify = identify::Config::new(IDENTIFY_PROTOCOL.to_owned(), keypair.public())
+            .with_agent_version(config.agent_version.clone());
+        Ok(Self {
+            limits: connection_limits::Behaviour::new(limits),
+            blocked: allow_block_list::Behaviour::default(),
+            identify: identify::Behaviour::new(identify),
+            ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIMEOUT)),
+            gossip: gossip::behaviour(config, keypair)?,
+            head: reqresp::behaviour(config, Protocol::Head)?,
+            commitments: reqresp::behaviour(config, Protocol::Commitments)?,
+            txlist: reqresp::behaviour(config, Protocol::TxList)?,
+        })
+    }
+
+    pub(crate) fn requests(&mut self, protocol: Protocol) -> &mut reqresp::Behaviour {
+        match protocol {
+            Protocol::Head => &mut self.head,
+            Protocol::Commitments => &mut self.commitments,
+            Protocol::TxList => &mut self.txlist,
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! The node's task: the swarm's events out, the handles' commands in.
+
+use std::{
+    collections::HashMap,
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+
+use futures::StreamExt;
+use libp2p::{PeerId, Swarm, gossipsub::TopicHash, swarm::SwarmEvent};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
+
+use crate::{
+    Config, Event, EventSink, MessageIdMode, RequestError, Topic,
+    behaviour::{Behaviour, BehaviourEvent},
+    handle::Shared,
+    inbox::{Batch, Command},
+    transport::Ledgers,
+};
+
+mod connections;
+mod dials;
+mod events;
+mod outbox;
+mod requests;
+mod verdicts;
+
+use connections::Peer;
+use dials::Dials;
+pub(crate) use dials::peer_of;
+use outbox::Outbox;
+use requests::Requests;
+use verdicts::Verdicts;
+
+/// Deadlines are kept this exactly; a longer heartbeat does not make it longer.
+const TICK: Duration = Duration::from_millis(100);
+/// Events of the swarm taken before commands get their turn.
+const BATCH: usize = 64;
+/// How long a stopping node waits for its connections to close.
+const CLOSING: Duration = Duration::from_millis(300);
+
+/// The part of the configuration that the running node needs.
+struct Settings {
+    topics: [TopicHash; 2],
+    message_id: MessageIdMode,
+    mesh_n: usize,
+    heartbeat: Duration,
+    request_timeout: Duration,
+    peer_queue_bytes: usize,
+    peer_queue_len: usize,
+}
+
+/// A running node.
+pub(crate) struct Driver<'a, S> {
+    swarm: Swarm<Behaviour>,
+    shared: Arc<Shared>,
+    ledgers: Arc<Ledgers>,
+    sink: &'a mut S,
+    settings: Settings,
+    peers: HashMap<PeerId, Peer>,
+    /// The host's scores, for peers that come (again) later.
+    scores: HashMap<PeerId, f64>,
+    outbox: Outbox,
+    verdicts: Verdicts,
+    requests: Requests,
+    dials: Dials,
+    /// Gossip messages dropped and not yet told.
+    dropped: u64,
+    /// The time of this turn.
+    now: Instant,
+}
+
+impl<'a, S: EventSink> Driver<'a, S> {
+    pub(crate) fn new(
+        swarm: Swarm<Behaviour>,
+        shared: Arc<Shared>,
+        ledgers: Arc<Ledgers>,
+        config: &Config,
+        sink: &'a mut S,
+    ) -> Self {
+        let now = Instant::now();
+        let settings = Settings {
+            topics: outbox::topic_hashes(config.chain_id),
+            message_id: config.message_id,
+            mesh_n: config.mesh.n,
+            heartbeat: config.heartbeat,
+            request_timeout: config.request_timeout,
+            peer_queue_bytes: config.peer_queue_bytes,
+            peer_queue_len: config.peer_queue_len,
+        };
+        Self {
+            swarm,
+            shared,
+            ledgers,
+            sink,
+            settings,
+            peers: HashMap::new(),
+            scores: HashMap::new(),
+            outbox: Outbox::default(),
+            verdicts: Verdicts::default(),
+            requests: Requests::default(),
+            dials: Dials::new(config, now),
+            dropped: 0,
+            now,
+        }
+    }
+
+    /// Runs until the handle says stop.
+    pub(crate) async fn run(mut self) {
+        let mut ticker = tokio::time::interval(TICK.min(self.settings.heartbeat));
+        ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut batch = Batch::default();
+        let mut events = Vec::with_capacity(BATCH);
+        let mut more = false;
+        loop {
+            let ticked = self.wait(&mut ticker, &mut events, more).await;
+            self.now = Instant::now();
+            for event in events.drain(..) {
+                self.on_swarm_event(event);
+            }
+            self.shared.inbox.take(&mut batch);
+            self.on_verdicts(&batch.verdicts);
+            batch.verdicts.clear();
+            for command in batch.commands.drain(..) {
+                self.on_command(command);
+            }
+            if batch.stop {
+                break;
+            }
+            self.retry_accepts();
+            more = self.pump_outbox();
+            if ticked {
+                self.tick();
+            }
+            self.sink.flush();
+        }
+        self.stop().await;
+    }
+
+    /// Waits until something is to be done; `more` means that something is already. Returns whether a tick is due.
+    async fn wait(&mut self, ticker: &mut Interval, events: &mut Vec<SwarmEvent<BehaviourEvent>>, more: bool) -> bool {
+        let mut inbox = pin!(self.shared.inbox.ready());
+        let mut room = pin!(self.ledgers.room());
+        let swarm = &mut self.swarm;
+        poll_fn(|cx| {
+            let mut idle = false;
+            while events.len() < BATCH {
+                match swarm.poll_next_unpin(cx) {
+                    Poll::Ready(Some(event)) => {
+                        events.push(event);
+                        idle = false;
+                    }
+                    // gossipsub re-arms its heartbeat without polling the new timer, so nothing would wake the task
+                    // for it: whatever fired in this poll is armed by one more.
+                    Poll::Pending if !idle => idle = true,
+                    Poll::Pending | Poll::Ready(None) => break,
+                }
+            }
+            let ticked = ticker.poll_tick(cx).is_ready();
+            let woken = inbox.as_mut().poll(cx).is_ready() | room.as_mut().poll(cx).is_ready();
+            if ticked || woken || more || !events.is_empty() { Poll::Ready(ticked) } else { Poll::Pending }
+        })
+        .await
+    }
+
+    fn on_command(&mut self, command: Command) {
+        match command {
+            Command::Publish { topic, data, token, deadline } => {
+                let deadline = outbox::deadline(self.now, deadline);
+                self.outbox.push(topic, data, token, deadline);
+            }
+            Command::Request { protocol, peer, data, token, timeout } => {
+                self.send_request(protocol, peer, data, token, timeout);
+            }
+            Command::Respond { channel, data } => self.respond(channel, data),
+            Command::Refuse { channel } => self.refuse(channel),
+            Command::Dial { address, token } => self.dial_for_host(address, token),
+            Command::Disconnect(peer) => self.disconnect(peer, "this node disconnected"),
+            Command::SetBlocked(peer, blocked) => self.set_blocked(peer, blocked),
+            Command::SetScore(peer, score) => self.set_score(peer, score),
+        }
+    }
+
+    /// What is due by time alone.
+    fn tick(&mut self) {
+        self.expire_publishes();
+        self.expire_requests();
+        self.expire_verdicts();
+        self.tell_dropped();
+        self.check_peers();
+        self.dial_due();
+        let gossip = &self.swarm.behaviour().gossip;
+        let mesh = |topic: Topic| gossip.mesh_peers(&self.settings.topics[topic.index()]).count() as u64;
+        self.shared.counters.mesh_commitments.set(mesh(Topic::Commitments));
+        self.shared.counters.mesh_txlists.set(mesh(Topic::TxLists));
+    }
+
+    /// Ends all that is pending, says goodbye to the peers and releases the sockets.
+    async fn stop(mut self) {
+        self.shared.inbox.close();
+        let mut batch = Batch::default();
+        self.shared.inbox.take(&mut batch);
+        for command in batch.commands.drain(..) {
+            self.end_command(command);
+        }
+        self.stop_publishes();
+        self.stop_requests();
+        self.stop_dials();
+        self.tell_dropped();
+        for (peer, _) in std::mem::take(&mut self.peers) {
+            self.sink.control(Event::PeerDisconnected { peer, cause: "the node stopped".to_owned() });
+            let _ = self.swarm.disconnect_peer_id(peer);
+        }
+        self.shared.counters.peers.set(0);
+        self.shared.counters.connections.set(0);
+        self.sink.flush();
+        let closed = async {
+            while self.swarm.network_info().num_peers() > 0 {
+                self.swarm.next().await;
+            }
+        };
+        let _ = tokio::time::timeout(CLOSING, closed).await;
+    }
+
+    /// Ends a command that came too late.
+    fn end_command(&mut self, command: Command) {
+        match command {
+            Command::Publish { topic, data, token, deadline } => {
+                let deadline = outbox::deadline(self.now, deadline);
+                self.outbox.push(topic, data, token, deadline);
+            }
+            Command::Request { protocol, peer, data: _, token, timeout: _ } => {
+                let (error, text) = (RequestError::Stopped, "the node stopped".to_owned());
+                self.sink.control(Event::RequestFailed { token, protocol, peer, error, text });
+            }
+            Command::Dial { address: _, token } => self.dial_stopped(token),
+            // Their requests end with all others.
+            Command::Respond { .. } | Command::Refuse { .. } => {}
+            Command::Disconnect(_) | Command::SetBlocked(..) | Command::SetScore(..) => {}
+        }
+    }
+}

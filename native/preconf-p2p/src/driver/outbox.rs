@@ -1,0 +1,271 @@
+//! Publishing: a queue per topic in front of gossipsub, which would lose what its own queues have no room for.
+
+use std::{collections::VecDeque, time::Duration};
+
+use libp2p::{
+    PeerId,
+    gossipsub::{IdentTopic, MessageAcceptance, MessageId, PublishError, TopicHash},
+};
+use tokio::time::Instant;
+
+use super::Driver;
+use crate::{
+    Event, EventSink, PublishOutcome, Topic,
+    gossip::message_id,
+    transport::{Budget, Fingerprint},
+};
+
+/// What the RPC around a payload adds, at most: author, sequence number, topic, signature, key, tags.
+pub(super) const RPC_OVERHEAD: usize = 256;
+/// Publishes handed to gossipsub between two looks at the swarm.
+const BATCH_MESSAGES: usize = 64;
+const BATCH_BYTES: usize = 4 << 20;
+/// How long gossipsub surely remembers a message that its queues refused (12 heartbeats, less two).
+const REFUSED_HEARTBEATS: u32 = 10;
+
+/// A publish that waits for its turn.
+struct Publish {
+    data: Vec<u8>,
+    token: u64,
+    deadline: Instant,
+    /// Set when gossipsub has taken the message, and its id as seen, but no queue had room for it.
+    refused: Option<Refused>,
+}
+
+struct Refused {
+    id: MessageId,
+    at: Instant,
+}
+
+/// Publishes accepted and not yet handed over, first come first served within a topic.
+#[derive(Default)]
+pub(super) struct Outbox {
+    queues: [VecDeque<Publish>; 2],
+}
+
+impl Outbox {
+    pub(super) fn push(&mut self, topic: Topic, data: Vec<u8>, token: u64, deadline: Instant) {
+        self.queues[topic.index()].push_back(Publish { data, token, deadline, refused: None });
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.queues.iter().all(VecDeque::is_empty)
+    }
+}
+
+/// What a try to publish came to.
+enum Try {
+    Done(PublishOutcome),
+    /// Some peer has no room.
+    Full,
+    /// Nobody to send to.
+    NoPeers,
+}
+
+/// The peers that a message would go to.
+pub(super) struct Recipients {
+    /// All that may get it; gossipsub chooses among them.
+    pub(super) peers: Vec<PeerId>,
+    /// How many gossipsub will choose.
+    pub(super) count: u32,
+}
+
+impl<S: EventSink> Driver<'_, S> {
+    /// Hands over what there is room for. Returns whether more could go at once.
+    pub(super) fn pump_outbox(&mut self) -> bool {
+        let (mut messages, mut bytes) = (0, 0);
+        // Commitments first: they are small, and late ones are worthless.
+        for topic in Topic::ALL {
+            while let Some(mut publish) = self.outbox.queues[topic.index()].pop_front() {
+                if messages >= BATCH_MESSAGES || bytes >= BATCH_BYTES {
+                    self.outbox.queues[topic.index()].push_front(publish);
+                    return true;
+                }
+                match self.try_publish(topic, &mut publish) {
+                    Try::Done(outcome) => {
+                        messages += 1;
+                        bytes += publish.data.len();
+                        self.publish_ended(&publish, outcome);
+                    }
+                    Try::Full | Try::NoPeers => {
+                        self.outbox.queues[topic.index()].push_front(publish);
+                        break;
+                    }
+                }
+            }
+        }
+        false
+    }
+
+    fn try_publish(&mut self, topic: Topic, publish: &mut Publish) -> Try {
+        let recipients = self.recipients(topic);
+        if recipients.peers.is_empty() {
+            return Try::NoPeers;
+        }
+        let size = publish.data.len() + RPC_OVERHEAD;
+        if !self.all_have_room(&recipients.peers, size, self.budget(topic)) {
+            return Try::Full;
+        }
+        if let Some(refused) = &publish.refused {
+            return self.retry_refused(refused, &recipients);
+        }
+        let fingerprint = Fingerprint::of(&publish.data);
+        self.enter(&recipients.peers, fingerprint, size);
+        let hash = self.topic_hash(topic);
+        let error = match self.swarm.behaviour_mut().gossip.publish(hash.clone(), publish.data.clone()) {
+            Ok(_) => return Try::Done(PublishOutcome::Sent(recipients.count)),
+            Err(error) => error,
+        };
+        self.withdraw(&recipients.peers, fingerprint);
+        match error {
+            PublishError::Duplicate => Try::Done(PublishOutcome::Duplicate),
+            PublishError::NoPeersSubscribedToTopic => Try::NoPeers,
+            PublishError::MessageTooLarge => Try::Done(PublishOutcome::TooLarge),
+            PublishError::AllQueuesFull(_) => {
+                let id = message_id(self.settings.message_id, hash.as_str(), &publish.data);
+                publish.refused = Some(Refused { id: MessageId::new(&id), at: self.now });
+                Try::Full
+            }
+            PublishError::SigningError(error) => {
+                tracing::error!(%error, "a message could not be signed");
+                Try::Done(PublishOutcome::Failed)
+            }
+            PublishError::TransformFailed(error) => {
+                tracing::error!(%error, "a message could not be encoded");
+                Try::Done(PublishOutcome::Failed)
+            }
+        }
+    }
+
+    /// Publishing the same message again would be a duplicate to gossipsub; accepting it as if it had been received
+    /// sends it to the mesh from the message cache.
+    fn retry_refused(&mut self, refused: &Refused, recipients: &Recipients) -> Try {
+        let me = self.shared.peer_id;
+        let gossip = &mut self.swarm.behaviour_mut().gossip;
+        if gossip.report_message_validation_result(&refused.id, &me, MessageAcceptance::Accept) {
+            Try::Done(PublishOutcome::Sent(recipients.count))
+        } else {
+            Try::Done(PublishOutcome::QueueFull)
+        }
+    }
+
+    fn publish_ended(&mut self, publish: &Publish, outcome: PublishOutcome) {
+        self.shared.inbox.published(&self.shared.counters, publish.data.len());
+        match outcome {
+            PublishOutcome::Sent(_) => self.shared.counters.published.add(1),
+            PublishOutcome::NoPeers
+            | PublishOutcome::Duplicate
+            | PublishOutcome::QueueFull
+            | PublishOutcome::TooLarge
+            | PublishOutcome::Failed
+            | PublishOutcome::Stopped => self.shared.counters.publish_failed.add(1),
+        }
+        self.sink.control(Event::Published { token: publish.token, outcome });
+    }
+
+    /// Ends publishes whose deadline has passed.
+    pub(super) fn expire_publishes(&mut self) {
+        let refused_for = self.settings.heartbeat * REFUSED_HEARTBEATS;
+        for topic in Topic::ALL {
+            let now = self.now;
+            let over = |publish: &Publish| {
+                publish.deadline <= now
+                    || publish.refused.as_ref().is_some_and(|refused| refused.at + refused_for <= now)
+            };
+            if !self.outbox.queues[topic.index()].iter().any(over) {
+                continue;
+            }
+            let lonely = self.recipients(topic).peers.is_empty();
+            let queue = std::mem::take(&mut self.outbox.queues[topic.index()]);
+            let (ended, left): (VecDeque<_>, VecDeque<_>) = queue.into_iter().partition(over);
+            self.outbox.queues[topic.index()] = left;
+            for publish in ended {
+                let outcome = match publish.refused {
+                    None if lonely => PublishOutcome::NoPeers,
+                    _ => PublishOutcome::QueueFull,
+                };
+                self.publish_ended(&publish, outcome);
+            }
+        }
+    }
+
+    /// Ends all publishes because the node stops.
+    pub(super) fn stop_publishes(&mut self) {
+        for queue in std::mem::take(&mut self.outbox).queues {
+            for publish in queue {
+                self.publish_ended(&publish, PublishOutcome::Stopped);
+            }
+        }
+    }
+
+    /// Who would get a message of this node: gossipsub sends to the mesh, filled up to `mesh_n` with other subscribers.
+    pub(super) fn recipients(&self, topic: Topic) -> Recipients {
+        let may =
+            |id: &PeerId| self.peers.get(id).is_some_and(|peer| peer.subscribed[topic.index()] && peer.publishable);
+        let hash = self.topic_hash(topic);
+        let mesh: Vec<_> = self.swarm.behaviour().gossip.mesh_peers(&hash).copied().filter(may).collect();
+        let mesh_n = self.settings.mesh_n;
+        if mesh.len() >= mesh_n {
+            let count = u32::try_from(mesh.len()).unwrap_or(u32::MAX);
+            return Recipients { peers: mesh, count };
+        }
+        let peers: Vec<_> = self.peers.keys().copied().filter(may).collect();
+        let count = u32::try_from(peers.len().min(mesh_n)).unwrap_or(u32::MAX);
+        Recipients { peers, count }
+    }
+
+    /// Txlists leave a quarter of each peer's bytes to commitments.
+    pub(super) fn budget(&self, topic: Topic) -> Budget {
+        let bytes = match topic {
+            Topic::Commitments => self.settings.peer_queue_bytes,
+            Topic::TxLists => self.settings.peer_queue_bytes / 4 * 3,
+        };
+        // gossipsub's own IHAVE and IWANT and its answers to IWANT share the queue.
+        Budget { bytes, messages: (self.settings.peer_queue_len / 8 * 7).max(1) }
+    }
+
+    /// Whether each of these peers has room; marks those that have none, and asks for a wake-up when they have.
+    pub(super) fn all_have_room(&mut self, peers: &[PeerId], size: usize, budget: Budget) -> bool {
+        let mut all = true;
+        // Before the look, or room made between look and wish would wake nobody.
+        self.ledgers.want_room();
+        for id in peers {
+            if let Some(peer) = self.peers.get_mut(id) {
+                if peer.ledger.has_room(size, budget, self.now) {
+                    peer.full_since = None;
+                } else {
+                    peer.full_since.get_or_insert(self.now);
+                    all = false;
+                }
+            }
+        }
+        all
+    }
+
+    pub(super) fn enter(&self, peers: &[PeerId], fingerprint: Fingerprint, size: usize) {
+        for peer in peers.iter().filter_map(|id| self.peers.get(id)) {
+            peer.ledger.enter(fingerprint, size, self.now);
+        }
+    }
+
+    pub(super) fn withdraw(&self, peers: &[PeerId], fingerprint: Fingerprint) {
+        for peer in peers.iter().filter_map(|id| self.peers.get(id)) {
+            peer.ledger.withdraw(fingerprint);
+        }
+    }
+
+    pub(super) fn topic_hash(&self, topic: Topic) -> TopicHash {
+        self.settings.topics[topic.index()].clone()
+    }
+}
+
+/// The hashes of both topics.
+pub(super) fn topic_hashes(chain_id: u64) -> [TopicHash; 2] {
+    Topic::ALL.map(|topic| IdentTopic::new(crate::topic_name(chain_id, topic)).hash())
+}
+
+/// The deadline of something submitted just now.
+pub(super) fn deadline(now: Instant, after: Duration) -> Instant {
+    // A far-away deadline must not overflow the clock.
+    now + after.min(Duration::from_secs(365 * 24 * 3600))
+}

@@ -1,0 +1,163 @@
+//! A stream muxer that counts bytes and keeps each peer's [`Ledger`].
+
+use std::{
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use futures::{AsyncRead, AsyncWrite};
+use libp2p::core::{
+    StreamMuxer,
+    muxing::{StreamMuxerBox, StreamMuxerEvent, SubstreamBox},
+};
+use tokio::time::Instant;
+
+use super::{
+    ledger::Ledger,
+    wire::{Fingerprint, Frames, Kind},
+};
+use crate::stats::Counters;
+
+/// A connection's muxer, metered.
+pub(super) struct Metered {
+    inner: StreamMuxerBox,
+    counters: Arc<Counters>,
+    ledger: Arc<Ledger>,
+}
+
+impl Metered {
+    pub(super) fn new(inner: StreamMuxerBox, counters: Arc<Counters>, ledger: Arc<Ledger>) -> Self {
+        Self { inner, counters, ledger }
+    }
+
+    fn stream(&self, inner: SubstreamBox, outbound: bool) -> MeteredStream {
+        MeteredStream {
+            inner,
+            counters: Arc::clone(&self.counters),
+            ledger: Arc::clone(&self.ledger),
+            frames: Frames::new(),
+            ended: Vec::new(),
+            outbound,
+            gossip: Gossip::No,
+        }
+    }
+}
+
+impl StreamMuxer for Metered {
+    type Substream = MeteredStream;
+    type Error = io::Error;
+
+    fn poll_inbound(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<MeteredStream>> {
+        let stream = ready!(Pin::new(&mut self.inner).poll_inbound(cx))?;
+        Poll::Ready(Ok(self.stream(stream, false)))
+    }
+
+    fn poll_outbound(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<MeteredStream>> {
+        let stream = ready!(Pin::new(&mut self.inner).poll_outbound(cx))?;
+        Poll::Ready(Ok(self.stream(stream, true)))
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_close(cx)
+    }
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<StreamMuxerEvent>> {
+        Pin::new(&mut self.inner).poll(cx)
+    }
+}
+
+/// What is known of a stream's part in gossip.
+enum Gossip {
+    No,
+    /// This node writes its messages here; the number names the stream in the ledger.
+    Outbound(u64),
+    /// The peer writes its messages here.
+    Inbound,
+}
+
+/// A substream, metered.
+pub(super) struct MeteredStream {
+    inner: SubstreamBox,
+    counters: Arc<Counters>,
+    ledger: Arc<Ledger>,
+    frames: Frames,
+    ended: Vec<Fingerprint>,
+    outbound: bool,
+    gossip: Gossip,
+}
+
+impl MeteredStream {
+    fn written(&mut self, bytes: &[u8]) {
+        self.counters.bytes_out.add(bytes.len() as u64);
+        if self.frames.kind() == Kind::Other {
+            return;
+        }
+        let ended = &mut self.ended;
+        self.frames.feed(bytes, |message| ended.push(message));
+        if self.frames.kind() == Kind::Gossip && matches!(self.gossip, Gossip::No) {
+            self.gossip = if self.outbound {
+                Gossip::Outbound(self.ledger.outbound_opened())
+            } else {
+                self.ledger.inbound_opened();
+                Gossip::Inbound
+            };
+        }
+        if let Gossip::Outbound(id) = self.gossip {
+            self.ledger.wrote(id, bytes.len(), &self.ended, Instant::now());
+        }
+        self.ended.clear();
+    }
+}
+
+impl AsyncRead for MeteredStream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        let count = ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
+        self.counters.bytes_in.add(count as u64);
+        if count > 0 {
+            self.ledger.read(Instant::now());
+        }
+        Poll::Ready(Ok(count))
+    }
+}
+
+impl AsyncWrite for MeteredStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match Pin::new(&mut self.inner).poll_write(cx, buf) {
+            Poll::Ready(Ok(count)) => {
+                self.written(&buf[..count]);
+                Poll::Ready(Ok(count))
+            }
+            Poll::Pending => {
+                if let Gossip::Outbound(id) = self.gossip {
+                    self.ledger.blocked(id);
+                }
+                Poll::Pending
+            }
+            error => error,
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let result = ready!(Pin::new(&mut self.inner).poll_flush(cx));
+        if let (Ok(()), Gossip::Outbound(id)) = (&result, &self.gossip) {
+            self.ledger.flushed(*id, Instant::now());
+        }
+        Poll::Ready(result)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_close(cx)
+    }
+}
+
+impl Drop for MeteredStream {
+    fn drop(&mut self) {
+        match self.gossip {
+            Gossip::No => {}
+            Gossip::Outbound(id) => self.ledger.outbound_closed(id),
+            Gossip::Inbound => self.ledger.inbound_closed(),
+        }
+    }
+}
