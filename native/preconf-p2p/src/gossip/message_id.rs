@@ -124,3 +124,102 @@ fn copy(kind: u8, tag: u8, after: &[u8]) -> Option<(u64, u64, &[u8])> {
         _ => (offset, u64::from(tag >> 2) + 1, after),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Random(u64);
+
+    impl Random {
+        fn next(&mut self) -> u64 {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            self.0 >> 33
+        }
+
+        fn below(&mut self, bound: usize) -> usize {
+            self.next() as usize % bound
+        }
+    }
+
+    /// What the decoder says, without trusting the header for an allocation.
+    fn decoder_len(data: &[u8]) -> Option<usize> {
+        let len = snap::raw::decompress_len(data).ok().filter(|_| !data.is_empty())?;
+        if len > 1 << 20 {
+            return None;
+        }
+        snap::raw::Decoder::new().decompress(data, &mut vec![0; len]).ok()
+    }
+
+    #[test]
+    fn the_walk_agrees_with_the_decoder() {
+        let mut random = Random(1);
+        let mut valid = 0;
+        for round in 0..60_000 {
+            // Words of a small alphabet compress into copies of every kind.
+            let plain: Vec<u8> = (0..random.below(400)).map(|_| b"ab"[random.below(2)]).collect();
+            let mut data = snap::raw::Encoder::new().compress_vec(&plain).unwrap();
+            match round % 4 {
+                0 => {}
+                1 => {
+                    let at = random.below(data.len());
+                    data[at] = random.next() as u8;
+                }
+                2 => data.truncate(random.below(data.len() + 1)),
+                _ => data = (0..random.below(12)).map(|_| random.next() as u8 & 0x0f).collect(),
+            }
+            let expected = decoder_len(&data);
+            valid += usize::from(expected.is_some());
+            assert_eq!(snappy_len(&data).filter(|len| *len <= 1 << 20), expected, "{data:02x?}");
+        }
+        assert!(valid > 15_000, "too few valid blocks to mean anything: {valid}");
+    }
+
+    #[test]
+    fn long_literals_of_every_width_are_walked() {
+        for len in [60usize, 61, 256, 257, 65_536, 65_537, 1 << 20] {
+            let mut data = vec![];
+            let mut rest = len;
+            while rest >= 0x80 {
+                data.push(rest as u8 | 0x80);
+                rest >>= 7;
+            }
+            data.push(rest as u8);
+            let minus_one = (len - 1) as u32;
+            match minus_one {
+                0..60 => data.push((minus_one as u8) << 2),
+                60..0x100 => data.extend([60 << 2, minus_one as u8]),
+                0x100..0x1_0000 => data.extend([61 << 2, minus_one as u8, (minus_one >> 8) as u8]),
+                _ => data.extend([62 << 2, minus_one as u8, (minus_one >> 8) as u8, (minus_one >> 16) as u8]),
+            }
+            data.resize(data.len() + len, 7);
+            assert_eq!(snappy_len(&data), Some(len));
+            assert_eq!(decoder_len(&data), Some(len));
+        }
+    }
+
+    #[test]
+    fn a_bomb_is_not_decompressed() {
+        // One literal, then copies of 64 bytes at offset 1: 3 bytes make 64.
+        let len: u32 = 64 * 200_000 + 1;
+        let mut bomb = vec![len as u8 | 0x80, (len >> 7) as u8 | 0x80, (len >> 14) as u8 | 0x80, (len >> 21) as u8];
+        bomb.extend([0, 7]);
+        for _ in 0..200_000 {
+            bomb.extend([63 << 2 | 2, 1, 0]);
+        }
+        assert_eq!(snappy_len(&bomb), Some(len as usize));
+        assert!(len as usize > MAX_DECOMPRESSED);
+        assert_eq!(kona_id(&bomb), first_20(&[&INVALID_SNAPPY, &bomb]));
+    }
+
+    #[test]
+    fn the_topic_counts_only_when_bound() {
+        let id = |mode, topic| message_id(mode, topic, &[1, 2, 3]);
+        assert_eq!(id(MessageIdMode::Kona, "a"), id(MessageIdMode::Kona, "b"));
+        assert_ne!(id(MessageIdMode::TopicBound, "a"), id(MessageIdMode::TopicBound, "b"));
+        assert_ne!(
+            message_id(MessageIdMode::TopicBound, "ab", b"c"),
+            message_id(MessageIdMode::TopicBound, "a", b"bc"),
+        );
+    }
+}
