@@ -139,6 +139,8 @@ pub struct PcnConfig {
     pub outbox_bytes: u64,
     /// Gossip bytes queued for one connection.
     pub peer_queue_bytes: u64,
+    /// Seed of the jitter between redials, for runs that can be repeated; 0: the system's random source.
+    pub seed: u64,
 }
 
 /// What an event is.
@@ -337,6 +339,8 @@ pub struct PcnStats {
     pub mesh_commitments: u64,
     /// Peers in the mesh of the txlists topic now.
     pub mesh_txlists: u64,
+    /// Peers whose connections were closed because their gossip stream had stopped moving.
+    pub stalled_peers: u64,
 }
 
 /// What the probe tells: the ABI's version and each struct's size on this side.

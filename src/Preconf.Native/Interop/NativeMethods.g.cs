@@ -210,7 +210,7 @@ namespace Preconf.Native.Interop
         internal static extern PcnStatus pcn_node_dial(ulong node, PcnBytes address, ulong token, PcnDetail* detail);
 
         /// <summary>
-        ///  Closes every connection with a peer.
+        ///  Closes every connection with a peer. A static peer is dialled again.
         ///
         ///  # Safety
         ///  `peer` is readable for its length; `detail` is null or writable.
@@ -239,7 +239,7 @@ namespace Preconf.Native.Interop
         /// <summary>
         ///  Runs the node's own frame reader over the bytes of one stream and says where the payload lies. `response` is 0 for
         ///  a request's frame, 1 for an answer's: their caps differ. `InvalidArgument` for a frame the node would refuse: its
-        ///  length cut short, not canonical or over the cap, its payload cut short, or bytes after it.
+        ///  length cut short, not minimal or over the cap, or its payload cut short. What follows the frame is not looked at.
         ///
         ///  # Safety
         ///  `data` is readable for `len` bytes; `offset` and `payload_len` are null or writable; `detail` is null or writable.
@@ -583,6 +583,10 @@ namespace Preconf.Native.Interop
         ///  Gossip bytes queued for one connection.
         /// </summary>
         public ulong peer_queue_bytes;
+        /// <summary>
+        ///  Seed of the jitter between redials, for runs that can be repeated; 0: the system's random source.
+        /// </summary>
+        public ulong seed;
     }
 
     /// <summary>
@@ -743,6 +747,10 @@ namespace Preconf.Native.Interop
         ///  Peers in the mesh of the txlists topic now.
         /// </summary>
         public ulong mesh_txlists;
+        /// <summary>
+        ///  Peers whose connections were closed because their gossip stream had stopped moving.
+        /// </summary>
+        public ulong stalled_peers;
     }
 
     /// <summary>

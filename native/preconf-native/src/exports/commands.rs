@@ -28,7 +28,7 @@ pub unsafe extern "C" fn pcn_node_publish(
         // SAFETY: the caller's contract.
         let data = unsafe { args::slice(data, len, "data") }?;
         let deadline = Duration::from_millis(deadline_ms.into());
-        node.handle().publish(topic, data.to_vec(), token, deadline).map_err(|e| Failure::submit(e, "publish"))
+        node.live()?.publish(topic, data.to_vec(), token, deadline).map_err(|e| Failure::submit(e, "publish"))
     })
 }
 
@@ -56,7 +56,7 @@ pub unsafe extern "C" fn pcn_node_request(
             0 => node.request_timeout(),
             ms => Duration::from_millis(ms.into()),
         };
-        node.handle().request(protocol, peer, data.to_vec(), token, timeout).map_err(|e| Failure::submit(e, "request"))
+        node.live()?.request(protocol, peer, data.to_vec(), token, timeout).map_err(|e| Failure::submit(e, "request"))
     })
 }
 
@@ -76,7 +76,7 @@ pub unsafe extern "C" fn pcn_node_respond(
     guard::run_on(node, detail, |node| {
         // SAFETY: the caller's contract.
         let data = unsafe { args::slice(data, len, "data") }?;
-        node.handle().respond(channel, data.to_vec()).map_err(|e| Failure::submit(e, "respond"))
+        node.live()?.respond(channel, data.to_vec()).map_err(|e| Failure::submit(e, "respond"))
     })
 }
 
@@ -97,20 +97,15 @@ pub unsafe extern "C" fn pcn_node_refuse(node: u64, channel: u64) -> PcnStatus {
 /// # Safety
 /// `address` is readable for its length; `detail` is null or writable.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn pcn_node_dial(
-    node: u64,
-    address: PcnBytes,
-    token: u64,
-    detail: *mut PcnDetail,
-) -> PcnStatus {
+pub unsafe extern "C" fn pcn_node_dial(node: u64, address: PcnBytes, token: u64, detail: *mut PcnDetail) -> PcnStatus {
     guard::run_on(node, detail, |node| {
         // SAFETY: the caller's contract.
         let address = unsafe { args::multiaddr(&address) }?;
-        node.handle().dial(address, token).map_err(|e| Failure::submit(e, "dial"))
+        node.live()?.dial(address, token).map_err(|e| Failure::submit(e, "dial"))
     })
 }
 
-/// Closes every connection with a peer.
+/// Closes every connection with a peer. A static peer is dialled again.
 ///
 /// # Safety
 /// `peer` is readable for its length; `detail` is null or writable.
@@ -119,7 +114,7 @@ pub unsafe extern "C" fn pcn_node_disconnect(node: u64, peer: PcnBytes, detail: 
     guard::run_on(node, detail, |node| {
         // SAFETY: the caller's contract.
         let peer = unsafe { args::peer_id(&peer) }?;
-        node.handle().disconnect(peer);
+        node.live()?.disconnect(peer);
         Ok(())
     })
 }
@@ -139,7 +134,7 @@ pub unsafe extern "C" fn pcn_node_set_blocked(
         let blocked = args::flag(blocked, "blocked")?;
         // SAFETY: the caller's contract.
         let peer = unsafe { args::peer_id(&peer) }?;
-        node.handle().set_blocked(peer, blocked);
+        node.live()?.set_blocked(peer, blocked);
         Ok(())
     })
 }
@@ -161,7 +156,7 @@ pub unsafe extern "C" fn pcn_node_set_score(
         }
         // SAFETY: the caller's contract.
         let peer = unsafe { args::peer_id(&peer) }?;
-        node.handle().set_application_score(peer, score);
+        node.live()?.set_application_score(peer, score);
         Ok(())
     })
 }

@@ -80,7 +80,7 @@ pub unsafe extern "C" fn pcn_sign(hash32: *const u8, secret32: *const u8, out65:
         // SAFETY: the caller's contract.
         let secret = crypto::Secret::new(unsafe { args::array::<32>(secret32, "secret32") }?)?;
         // SAFETY: the caller's contract.
-        unsafe { args::write_array(out65, &crypto::sign(&hash, &secret), "out65") }
+        unsafe { args::write_array(out65, &crypto::sign(hash, &secret), "out65") }
     })
 }
 
@@ -95,7 +95,7 @@ pub unsafe extern "C" fn pcn_recover(hash32: *const u8, sig65: *const u8, out20:
         // SAFETY: the caller's contract.
         let (hash, sig) = unsafe { (args::array::<32>(hash32, "hash32")?, args::array::<65>(sig65, "sig65")?) };
         args::non_null(out20, "out20")?;
-        let address = crypto::recover(&hash, &sig).ok_or(Failure::from(PcnStatus::Crypto))?;
+        let address = crypto::recover(hash, sig).ok_or(Failure::from(PcnStatus::Crypto))?;
         // SAFETY: the caller's contract.
         unsafe { args::write_array(out20, &address, "out20") }
     })
@@ -147,7 +147,7 @@ pub unsafe extern "C" fn pcn_is_low_s(sig65: *const u8) -> PcnStatus {
     guard::run(std::ptr::null_mut(), || {
         // SAFETY: the caller's contract.
         let sig = unsafe { args::array::<65>(sig65, "sig65") }?;
-        if crypto::is_low_s(&sig) { Ok(()) } else { Err(PcnStatus::Crypto.into()) }
+        if crypto::is_low_s(sig) { Ok(()) } else { Err(PcnStatus::Crypto.into()) }
     })
 }
 
@@ -166,6 +166,6 @@ pub unsafe extern "C" fn pcn_verify(hash32: *const u8, sig64: *const u8, public_
         if key.len() != 33 && key.len() != 65 {
             return Err(Failure::argument(format!("a public key is 33 or 65 bytes, not {}", key.len())));
         }
-        if crypto::verify(&hash, &sig, key) { Ok(()) } else { Err(PcnStatus::Crypto.into()) }
+        if crypto::verify(hash, sig, key) { Ok(()) } else { Err(PcnStatus::Crypto.into()) }
     })
 }

@@ -1,11 +1,9 @@
 //! Probe, start, stop and the state of a node.
 
-use std::{mem::size_of, time::Duration};
+use std::mem::size_of;
 
 use crate::{
-    abi::{
-        ABI_VERSION, PcnAbi, PcnBytes, PcnConfig, PcnDetail, PcnEvent, PcnStats, PcnStatus, PcnVerdict,
-    },
+    abi::{ABI_VERSION, PcnAbi, PcnBytes, PcnConfig, PcnDetail, PcnEvent, PcnStats, PcnStatus, PcnVerdict},
     args, config,
     guard::{self, Failure},
     node, table,
@@ -51,11 +49,7 @@ pub unsafe extern "C" fn pcn_version(buf: *mut u8, cap: usize, len: *mut usize) 
 /// # Safety
 /// `config` is readable and so are the bytes its texts name; `node` and `detail` are writable; `detail` may be null.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn pcn_node_start(
-    config: *const PcnConfig,
-    node: *mut u64,
-    detail: *mut PcnDetail,
-) -> PcnStatus {
+pub unsafe extern "C" fn pcn_node_start(config: *const PcnConfig, node: *mut u64, detail: *mut PcnDetail) -> PcnStatus {
     guard::run(detail, || {
         args::non_null(node, "node")?;
         // SAFETY: the caller's contract.
@@ -121,7 +115,7 @@ pub unsafe extern "C" fn pcn_node_wait_stopped(node: u64, timeout_ms: u32) -> Pc
 /// No event or payload of the node is read after it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pcn_node_free(node: u64) -> PcnStatus {
-    guard::run(std::ptr::null_mut(), || table::nodes().remove_if(node, |node| node.may_free()).map_err(Failure::from))
+    guard::run(std::ptr::null_mut(), || table::nodes().remove_if(node, |node| node.may_free()))
 }
 
 /// Counters and gauges.

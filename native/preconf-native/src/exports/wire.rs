@@ -9,7 +9,7 @@ use crate::{
 
 /// Runs the node's own frame reader over the bytes of one stream and says where the payload lies. `response` is 0 for
 /// a request's frame, 1 for an answer's: their caps differ. `InvalidArgument` for a frame the node would refuse: its
-/// length cut short, not canonical or over the cap, its payload cut short, or bytes after it.
+/// length cut short, not minimal or over the cap, or its payload cut short. What follows the frame is not looked at.
 ///
 /// # Safety
 /// `data` is readable for `len` bytes; `offset` and `payload_len` are null or writable; `detail` is null or writable.
@@ -94,7 +94,7 @@ pub unsafe extern "C" fn pcn_peer_id_from_public_key(
     guard::run(std::ptr::null_mut(), || {
         // SAFETY: the caller's contract.
         let key = unsafe { args::array::<33>(pub33, "pub33") }?;
-        let peer = wire::peer_id_of(&key)?;
+        let peer = wire::peer_id_of(key)?;
         // SAFETY: the caller's contract.
         unsafe { args::write_text(&peer.to_base58(), buf, cap, len) }
     })
@@ -106,12 +106,7 @@ pub unsafe extern "C" fn pcn_peer_id_from_public_key(
 /// # Safety
 /// `path` is readable for its length; `out32` is null or writable for 32 bytes; `detail` is null or writable.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn pcn_key_load(
-    path: PcnBytes,
-    create: u8,
-    out32: *mut u8,
-    detail: *mut PcnDetail,
-) -> PcnStatus {
+pub unsafe extern "C" fn pcn_key_load(path: PcnBytes, create: u8, out32: *mut u8, detail: *mut PcnDetail) -> PcnStatus {
     guard::run(detail, || {
         let create = args::flag(create, "create")?;
         args::non_null(out32, "out32")?;
