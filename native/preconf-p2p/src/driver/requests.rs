@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::{Driver, outbox::deadline};
 use crate::{
     Event, EventSink, Protocol, RequestError,
-    reqresp::{self, inbound_failure, outbound_failure},
+    reqresp::{self, FrameError, ReadRequest, frame_failure, inbound_failure, outbound_failure},
 };
 
 /// Requests of peers that may wait for the host at once; more are refused. Each holds at most 512 bytes.
@@ -90,9 +90,9 @@ impl<S: EventSink> Driver<'_, S> {
         let addresses = if self.peers.contains_key(&peer) { Vec::new() } else { self.known_addresses(&peer) };
         let behaviour = self.swarm.behaviour_mut().requests(protocol);
         let id = if addresses.is_empty() {
-            behaviour.send_request(&peer, data)
+            behaviour.send_request(&peer, Ok(data))
         } else {
-            behaviour.send_request_with_addresses(&peer, data, addresses)
+            behaviour.send_request_with_addresses(&peer, Ok(data), addresses)
         };
         let deadline = deadline(self.now, timeout.min(self.settings.request_timeout));
         self.requests.outbound.insert((protocol, id), Outbound { peer, token, deadline, ended: false });
@@ -112,8 +112,11 @@ impl<S: EventSink> Driver<'_, S> {
             reqresp::Event::OutboundFailure { request_id, error, peer: _, connection_id: _ } => {
                 self.end_outbound(protocol, request_id, Err((outbound_failure(&error), error.to_string())));
             }
-            reqresp::Event::InboundFailure { peer, request_id, error, connection_id: _ } => {
-                self.on_inbound_failure(protocol, peer, request_id, inbound_failure(&error));
+            reqresp::Event::InboundFailure { request_id, error, peer: _, connection_id: _ } => {
+                // What this node refused or gave up has been told.
+                if let Some(channel) = self.requests.channels.get(&(protocol, request_id)).copied() {
+                    self.abort(channel, inbound_failure(&error));
+                }
             }
             reqresp::Event::ResponseSent { request_id, peer: _, connection_id: _ } => {
                 if let Some(channel) = self.requests.channels.get(&(protocol, request_id)).copied()
@@ -131,25 +134,27 @@ impl<S: EventSink> Driver<'_, S> {
         protocol: Protocol,
         peer: PeerId,
         id: InboundRequestId,
-        data: Vec<u8>,
+        request: ReadRequest,
         answer: ResponseChannel<Vec<u8>>,
     ) {
         self.shared.counters.requests_in.add(1);
+        let data = match request {
+            Ok(data) => data,
+            // A stream opened and closed: nothing was asked.
+            Err(FrameError::Empty) => return,
+            // Dropping the answer's channel closes the stream.
+            Err(error) => {
+                let error = frame_failure(&error);
+                self.sink.control(Event::RequestAborted { channel: u64::MAX, protocol, peer, error });
+                return;
+            }
+        };
         let deadline = deadline(self.now, self.settings.request_timeout);
         let inbound = Inbound { protocol, id, peer, deadline, answer: Some(answer), answer_len: 0 };
         // Without room the answer's channel is dropped here, which closes the stream.
         let Some(channel) = self.requests.open(inbound) else { return };
         self.shared.inbox.channel_opened(channel, protocol);
         self.sink.control(Event::Request { channel, protocol, peer, data });
-    }
-
-    fn on_inbound_failure(&mut self, protocol: Protocol, peer: PeerId, id: InboundRequestId, error: RequestError) {
-        match self.requests.channels.get(&(protocol, id)).copied() {
-            Some(channel) => self.abort(channel, error),
-            // Refused by this node, or already told.
-            None if matches!(error, RequestError::Refused | RequestError::ConnectionClosed) => {}
-            None => self.sink.control(Event::RequestAborted { channel: u64::MAX, protocol, peer, error }),
-        }
     }
 
     /// Ends an inbound request without an answer, and says so.

@@ -14,18 +14,13 @@ pub(crate) struct FrameCodec {
     protocol: Protocol,
 }
 
+/// A peer's request as it was read. The library keeps a failed read to itself, so the codec never fails for what the
+/// peer did wrong: the host is to know of it.
+pub(crate) type ReadRequest = Result<Vec<u8>, FrameError>;
+
 impl FrameCodec {
     pub(crate) fn new(protocol: Protocol) -> Self {
         Self { protocol }
-    }
-
-    async fn read<T: AsyncRead + Unpin + Send>(&self, direction: Direction, io: &mut T) -> io::Result<Vec<u8>> {
-        let cap = frame_cap(self.protocol, direction);
-        read_frame(io, cap).await.map_err(|error| match error {
-            FrameError::Io(error) => error,
-            // Kept as it is, so that it can be told from a broken stream.
-            error => io::Error::new(io::ErrorKind::InvalidData, error),
-        })
     }
 
     async fn write<T: AsyncWrite + Unpin + Send>(
@@ -37,40 +32,50 @@ impl FrameCodec {
         let cap = frame_cap(self.protocol, direction);
         let length = payload.len();
         match u32::try_from(length) {
-            Ok(length) if payload.len() <= cap => {
-                let (prefix, used) = encode_length(length);
+            Ok(prefix) if length <= cap => {
+                let (prefix, used) = encode_length(prefix);
                 io.write_all(&prefix[..used]).await?;
                 io.write_all(&payload).await?;
                 io.flush().await
             }
-            _ => Err(io::Error::new(io::ErrorKind::InvalidInput, FrameError::OverCap { length, cap })),
+            _ => Err(invalid(io::ErrorKind::InvalidInput, FrameError::OverCap { length, cap })),
         }
+    }
+}
+
+/// Keeps a frame's error as it is, so that it can be told from a broken stream.
+fn invalid(kind: io::ErrorKind, error: FrameError) -> io::Error {
+    match error {
+        FrameError::Io(error) => error,
+        error => io::Error::new(kind, error),
     }
 }
 
 impl request_response::Codec for FrameCodec {
     type Protocol = StreamProtocol;
-    type Request = Vec<u8>;
+    type Request = ReadRequest;
     type Response = Vec<u8>;
 
-    async fn read_request<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Vec<u8>>
+    async fn read_request<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<ReadRequest>
     where
         T: AsyncRead + Unpin + Send,
     {
-        self.read(Direction::Request, io).await
+        Ok(read_frame(io, frame_cap(self.protocol, Direction::Request)).await)
     }
 
     async fn read_response<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Vec<u8>>
     where
         T: AsyncRead + Unpin + Send,
     {
-        self.read(Direction::Response, io).await
+        let cap = frame_cap(self.protocol, Direction::Response);
+        read_frame(io, cap).await.map_err(|error| invalid(io::ErrorKind::InvalidData, error))
     }
 
-    async fn write_request<T>(&mut self, _: &StreamProtocol, io: &mut T, request: Vec<u8>) -> io::Result<()>
+    async fn write_request<T>(&mut self, _: &StreamProtocol, io: &mut T, request: ReadRequest) -> io::Result<()>
     where
         T: AsyncWrite + Unpin + Send,
     {
+        let request = request.map_err(|error| invalid(io::ErrorKind::InvalidInput, error))?;
         self.write(Direction::Request, io, request).await
     }
 

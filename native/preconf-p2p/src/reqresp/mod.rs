@@ -12,11 +12,11 @@ use crate::{Config, Protocol, RequestError, StartError, protocol_name};
 mod codec;
 mod frame;
 
-pub(crate) use codec::FrameCodec;
+pub(crate) use codec::{FrameCodec, ReadRequest};
 pub use frame::{Direction, FrameError, encode_frame, encode_length, frame_cap, read_frame};
 
 pub(crate) type Behaviour = request_response::Behaviour<FrameCodec>;
-pub(crate) type Event = request_response::Event<Vec<u8>, Vec<u8>>;
+pub(crate) type Event = request_response::Event<ReadRequest, Vec<u8>>;
 
 /// The behaviour of one protocol.
 pub(crate) fn behaviour(config: &Config, protocol: Protocol) -> Result<Behaviour, StartError> {
@@ -31,9 +31,17 @@ pub(crate) fn behaviour(config: &Config, protocol: Protocol) -> Result<Behaviour
 /// What an I/O error means: the frame's own errors travel inside.
 fn io_failure(error: &io::Error) -> RequestError {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<FrameError>()) {
-        Some(FrameError::Empty) => RequestError::Refused,
-        Some(FrameError::BadLength | FrameError::OverCap { .. }) => RequestError::BadFrame,
-        Some(FrameError::Cut | FrameError::Io(_)) | None => RequestError::Io,
+        Some(error) => frame_failure(error),
+        None => RequestError::Io,
+    }
+}
+
+/// What a frame that could not be read means.
+pub(crate) fn frame_failure(error: &FrameError) -> RequestError {
+    match error {
+        FrameError::Empty => RequestError::Refused,
+        FrameError::BadLength | FrameError::OverCap { .. } => RequestError::BadFrame,
+        FrameError::Cut | FrameError::Io(_) => RequestError::Io,
     }
 }
 
@@ -54,7 +62,7 @@ fn is_full(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.to_string() == "max sub-streams reached")
 }
 
-/// The typed cause of an inbound request that could not be read or answered.
+/// The typed cause of an inbound request that could not be answered.
 pub(crate) fn inbound_failure(error: &InboundFailure) -> RequestError {
     match error {
         InboundFailure::Timeout => RequestError::Timeout,
