@@ -1,8 +1,14 @@
 //! Building a node.
 
-use std::{num::NonZeroU8, sync::Arc};
+use std::{
+    net::{IpAddr, SocketAddr, TcpListener},
+    num::NonZeroU8,
+    sync::Arc,
+};
 
-use libp2p::{Multiaddr, Swarm, identity::Keypair, swarm};
+use libp2p::{
+    Multiaddr, Swarm, TransportError, core::transport::ListenerId, identity::Keypair, multiaddr::Protocol, swarm,
+};
 
 use crate::{
     Config, EventSink, Handle, IdentitySource, StartError,
@@ -17,7 +23,7 @@ use crate::{
 
 /// A node that is built and listens, and does nothing until it is run. Dropping it closes its sockets.
 pub struct Node {
-    swarm: Swarm<Behaviour>,
+    net: Net,
     ledgers: Arc<Ledgers>,
     config: Config,
     shared: Closing,
@@ -51,9 +57,10 @@ impl Node {
             swarm_config = swarm_config.with_dial_concurrency_factor(concurrency);
         }
         let peer_id = keypair.public().to_peer_id();
-        let mut swarm = Swarm::new(transport, behaviour, peer_id, swarm_config);
+        let swarm = Swarm::new(transport, behaviour, peer_id, swarm_config);
+        let mut net = Net { swarm, listeners: Vec::new() };
         for address in &config.listen {
-            listen(&mut swarm, address)?;
+            net.listen(address)?;
         }
         let shared = Arc::new(Shared {
             peer_id,
@@ -62,7 +69,7 @@ impl Node {
             inbox: Inbox::new(config.outbox_bytes),
         });
         let handle = Handle::new(Arc::clone(&shared));
-        Ok((Self { swarm, ledgers, config, shared: Closing(shared) }, handle))
+        Ok((Self { net, ledgers, config, shared: Closing(shared) }, handle))
     }
 
     /// Runs the node until [`Handle::stop`]; returns within half a second of it. Every event goes to `sink`, from this
@@ -70,7 +77,7 @@ impl Node {
     /// [`crate::Event::Faulted`] are left to the caller.
     pub async fn run<S: EventSink>(self, sink: &mut S) {
         let shared = Arc::clone(&self.shared.0);
-        Driver::new(self.swarm, shared, self.ledgers, &self.config, sink).run().await;
+        Driver::new(self.net, shared, self.ledgers, &self.config, sink).run().await;
     }
 }
 
@@ -89,9 +96,55 @@ fn check(config: &Config) -> Result<(), StartError> {
     Ok(())
 }
 
-fn listen(swarm: &mut Swarm<Behaviour>, address: &Multiaddr) -> Result<(), StartError> {
-    let failed = |error: String| StartError::Listen { address: address.clone(), error };
-    swarm.listen_on(address.clone()).map(drop).map_err(|error| failed(error.to_string()))
+/// The swarm and its listeners. The in-process transport frees an address only when it is told to.
+pub(crate) struct Net {
+    pub(crate) swarm: Swarm<Behaviour>,
+    listeners: Vec<ListenerId>,
+}
+
+impl Net {
+    fn listen(&mut self, address: &Multiaddr) -> Result<(), StartError> {
+        let failed = |error: String| StartError::Listen { address: address.clone(), error };
+        if let Some(socket) = tcp_socket(address) {
+            // The TCP transport binds with SO_REUSEPORT, so a port that another node has would look free.
+            TcpListener::bind(socket).map_err(|error| failed(error.to_string()))?;
+        }
+        let listener = self.swarm.listen_on(address.clone()).map_err(|error| {
+            failed(match error {
+                TransportError::MultiaddrNotSupported(_) => "no enabled transport takes this address".to_owned(),
+                TransportError::Other(error) => error.to_string(),
+            })
+        })?;
+        self.listeners.push(listener);
+        Ok(())
+    }
+
+    /// Takes no more connections.
+    pub(crate) fn close_listeners(&mut self) {
+        for listener in self.listeners.drain(..) {
+            self.swarm.remove_listener(listener);
+        }
+    }
+}
+
+impl Drop for Net {
+    fn drop(&mut self) {
+        self.close_listeners();
+    }
+}
+
+/// The socket of a TCP address with a port of its own choice.
+fn tcp_socket(address: &Multiaddr) -> Option<SocketAddr> {
+    let mut parts = address.iter();
+    let ip = match parts.next()? {
+        Protocol::Ip4(ip) => IpAddr::from(ip),
+        Protocol::Ip6(ip) => IpAddr::from(ip),
+        _ => return None,
+    };
+    match parts.next()? {
+        Protocol::Tcp(port) if port != 0 => Some(SocketAddr::new(ip, port)),
+        _ => None,
+    }
 }
 
 fn identity(source: &IdentitySource) -> Result<Keypair, StartError> {

@@ -59,7 +59,7 @@ impl<S: EventSink> Driver<'_, S> {
             self.peers.insert(id, peer);
             self.shared.counters.peers.set(self.peers.len() as u64);
             if let Some(score) = self.scores.get(&id) {
-                self.swarm.behaviour_mut().gossip.set_application_score(&id, *score);
+                self.net.swarm.behaviour_mut().gossip.set_application_score(&id, *score);
             }
             let address = endpoint.get_remote_address().clone();
             self.sink.control(Event::PeerConnected { peer: id, address, outbound: endpoint.is_dialer() });
@@ -91,7 +91,7 @@ impl<S: EventSink> Driver<'_, S> {
     pub(super) fn disconnect(&mut self, id: PeerId, cause: &'static str) {
         if let Some(peer) = self.peers.get_mut(&id) {
             peer.closing = Some(cause);
-            let _ = self.swarm.disconnect_peer_id(id);
+            let _ = self.net.swarm.disconnect_peer_id(id);
         }
     }
 
@@ -101,8 +101,8 @@ impl<S: EventSink> Driver<'_, S> {
                 peer.closing = Some("blocked");
             }
             // Closes its connections too.
-            self.swarm.behaviour_mut().blocked.block_peer(id);
-        } else if self.swarm.behaviour_mut().blocked.unblock_peer(id) {
+            self.net.swarm.behaviour_mut().blocked.block_peer(id);
+        } else if self.net.swarm.behaviour_mut().blocked.unblock_peer(id) {
             self.dials.lost(id, self.now);
         }
     }
@@ -113,12 +113,12 @@ impl<S: EventSink> Driver<'_, S> {
         } else if self.scores.len() < MAX_SCORES || self.scores.contains_key(&id) {
             self.scores.insert(id, score);
         }
-        self.swarm.behaviour_mut().gossip.set_application_score(&id, score);
+        self.net.swarm.behaviour_mut().gossip.set_application_score(&id, score);
         self.refresh_publishable(id);
     }
 
     fn refresh_publishable(&mut self, id: PeerId) {
-        let score = self.swarm.behaviour().gossip.peer_score(&id).unwrap_or(0.0);
+        let score = self.net.swarm.behaviour().gossip.peer_score(&id).unwrap_or(0.0);
         if let Some(peer) = self.peers.get_mut(&id) {
             peer.publishable = score >= peer_score_thresholds().publish_threshold;
         }
@@ -138,7 +138,7 @@ impl<S: EventSink> Driver<'_, S> {
         let heard = peer.ledger.health(now).last_read;
         if heard.is_none_or(|heard| now.saturating_duration_since(heard) >= PING_TIMEOUT) {
             peer.closing = Some("no answer to a ping");
-            self.swarm.close_connection(connection);
+            self.net.swarm.close_connection(connection);
         }
     }
 

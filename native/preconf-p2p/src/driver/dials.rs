@@ -45,6 +45,7 @@ pub(super) struct Dials {
     /// Dials to make once.
     once: HashMap<PeerId, (Multiaddr, Instant)>,
     jitter: Jitter,
+    enabled: Enabled,
 }
 
 impl Dials {
@@ -63,6 +64,7 @@ impl Dials {
             tokens: HashMap::new(),
             once: HashMap::new(),
             jitter: Jitter::new(config.seed),
+            enabled: Enabled { tcp: config.enable_tcp, quic: config.enable_quic, memory: config.enable_memory },
         }
     }
 
@@ -81,6 +83,36 @@ impl Dials {
             self.once.insert(peer, (address, now + self.jitter.spread(FIRST_WAIT)));
         }
     }
+}
+
+/// Which transports are on, to tell an address that none takes from one that can't be reached: the library's own error
+/// is lost on its way through the DNS transport.
+#[derive(Clone, Copy)]
+struct Enabled {
+    tcp: bool,
+    quic: bool,
+    memory: bool,
+}
+
+impl Enabled {
+    fn take(self, address: &Multiaddr) -> bool {
+        let mut parts = address.iter().filter(|part| !matches!(part, Protocol::P2p(_)));
+        let known = match (parts.next(), parts.next()) {
+            (Some(Protocol::Memory(_)), None) => return self.memory,
+            (Some(Protocol::Dnsaddr(_)), None) => return self.tcp || self.quic,
+            (Some(host), Some(port)) if is_host(&host) => port,
+            _ => return false,
+        };
+        match (known, parts.next(), parts.next()) {
+            (Protocol::Tcp(_), None, None) => self.tcp,
+            (Protocol::Udp(_), Some(Protocol::QuicV1), None) => self.quic,
+            _ => false,
+        }
+    }
+}
+
+fn is_host(part: &Protocol<'_>) -> bool {
+    matches!(part, Protocol::Ip4(_) | Protocol::Ip6(_) | Protocol::Dns(_) | Protocol::Dns4(_) | Protocol::Dns6(_))
 }
 
 /// The last `/p2p` of an address.
@@ -104,6 +136,10 @@ impl<S: EventSink> Driver<'_, S> {
 
     /// A dial with a token.
     pub(super) fn dial_for_host(&mut self, address: Multiaddr, token: u64) {
+        if !self.dials.enabled.take(&address) {
+            self.dial_ended(token, Err((DialFailure::Unsupported, format!("no enabled transport takes {address}"))));
+            return;
+        }
         let peer = peer_of(&address);
         if let Some(peer) = peer.filter(|peer| self.peers.contains_key(peer)) {
             self.dial_ended(token, Ok(peer));
@@ -114,7 +150,7 @@ impl<S: EventSink> Driver<'_, S> {
             None => DialOpts::unknown_peer_id().address(address).allocate_new_port().build(),
         };
         let connection = options.connection_id();
-        match self.swarm.dial(options) {
+        match self.net.swarm.dial(options) {
             Ok(()) => {
                 self.dials.tokens.insert(connection, token);
             }
@@ -199,7 +235,7 @@ impl<S: EventSink> Driver<'_, S> {
             // Another dial of the same peer may be in flight: the host's, or a request's.
             let options = to_peer(peer, addresses, PeerCondition::DisconnectedAndNotDialing);
             let connection = options.connection_id();
-            match self.swarm.dial(options) {
+            match self.net.swarm.dial(options) {
                 Ok(()) => {
                     self.dials.flights.insert(connection, peer);
                 }
@@ -211,7 +247,7 @@ impl<S: EventSink> Driver<'_, S> {
         for peer in again {
             if let Some((address, _)) = self.dials.once.remove(&peer) {
                 let options = to_peer(peer, vec![address], PeerCondition::DisconnectedAndNotDialing);
-                if let Err(error) = self.swarm.dial(options) {
+                if let Err(error) = self.net.swarm.dial(options) {
                     tracing::debug!(%peer, %error, "not dialled again");
                 }
             }
@@ -272,6 +308,37 @@ impl Jitter {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_are_told_by_their_transport() {
+        let peer = PeerId::random();
+        let all = Enabled { tcp: true, quic: true, memory: true };
+        let take = |enabled: Enabled, text: &str| {
+            let plain: Multiaddr = text.parse().unwrap();
+            let named = plain.clone().with(Protocol::P2p(peer));
+            assert_eq!(enabled.take(&plain), enabled.take(&named));
+            enabled.take(&plain)
+        };
+        for text in [
+            "/ip4/1.2.3.4/tcp/1",
+            "/ip6/::1/tcp/1",
+            "/dns/a.b/tcp/1",
+            "/dns4/a.b/udp/1/quic-v1",
+            "/ip6/::1/udp/1/quic-v1",
+            "/dnsaddr/a.b",
+            "/memory/7",
+        ] {
+            assert!(take(all, text), "{text}");
+        }
+        for text in
+            ["/ip4/1.2.3.4", "/ip4/1.2.3.4/udp/1", "/ip4/1.2.3.4/udp/1/quic", "/ip4/1.2.3.4/tcp/1/ws", "/unix/x"]
+        {
+            assert!(!take(all, text), "{text}");
+        }
+        assert!(!take(Enabled { tcp: false, ..all }, "/ip4/1.2.3.4/tcp/1"));
+        assert!(!take(Enabled { quic: false, ..all }, "/ip4/1.2.3.4/udp/1/quic-v1"));
+        assert!(!take(Enabled { memory: false, ..all }, "/memory/7"));
+    }
 
     #[test]
     fn jitter_is_reproducible_and_stays_within_bounds() {

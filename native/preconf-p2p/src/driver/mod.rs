@@ -10,14 +10,15 @@ use std::{
 };
 
 use futures::StreamExt;
-use libp2p::{PeerId, Swarm, gossipsub::TopicHash, swarm::SwarmEvent};
+use libp2p::{PeerId, gossipsub::TopicHash, swarm::SwarmEvent};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use crate::{
     Config, Event, EventSink, MessageIdMode, RequestError, Topic,
-    behaviour::{Behaviour, BehaviourEvent},
+    behaviour::BehaviourEvent,
     handle::Shared,
     inbox::{Batch, Command},
+    node::Net,
     transport::Ledgers,
 };
 
@@ -55,7 +56,7 @@ struct Settings {
 
 /// A running node.
 pub(crate) struct Driver<'a, S> {
-    swarm: Swarm<Behaviour>,
+    net: Net,
     shared: Arc<Shared>,
     ledgers: Arc<Ledgers>,
     sink: &'a mut S,
@@ -74,13 +75,7 @@ pub(crate) struct Driver<'a, S> {
 }
 
 impl<'a, S: EventSink> Driver<'a, S> {
-    pub(crate) fn new(
-        swarm: Swarm<Behaviour>,
-        shared: Arc<Shared>,
-        ledgers: Arc<Ledgers>,
-        config: &Config,
-        sink: &'a mut S,
-    ) -> Self {
+    pub(crate) fn new(net: Net, shared: Arc<Shared>, ledgers: Arc<Ledgers>, config: &Config, sink: &'a mut S) -> Self {
         let now = Instant::now();
         let settings = Settings {
             topics: outbox::topic_hashes(config.chain_id),
@@ -92,7 +87,7 @@ impl<'a, S: EventSink> Driver<'a, S> {
             peer_queue_len: config.peer_queue_len,
         };
         Self {
-            swarm,
+            net,
             shared,
             ledgers,
             sink,
@@ -144,7 +139,7 @@ impl<'a, S: EventSink> Driver<'a, S> {
     async fn wait(&mut self, ticker: &mut Interval, events: &mut Vec<SwarmEvent<BehaviourEvent>>, more: bool) -> bool {
         let mut inbox = pin!(self.shared.inbox.ready());
         let mut room = pin!(self.ledgers.room());
-        let swarm = &mut self.swarm;
+        let swarm = &mut self.net.swarm;
         poll_fn(|cx| {
             let mut idle = false;
             while events.len() < BATCH {
@@ -192,7 +187,7 @@ impl<'a, S: EventSink> Driver<'a, S> {
         self.tell_dropped();
         self.check_peers();
         self.dial_due();
-        let gossip = &self.swarm.behaviour().gossip;
+        let gossip = &self.net.swarm.behaviour().gossip;
         let mesh = |topic: Topic| gossip.mesh_peers(&self.settings.topics[topic.index()]).count() as u64;
         self.shared.counters.mesh_commitments.set(mesh(Topic::Commitments));
         self.shared.counters.mesh_txlists.set(mesh(Topic::TxLists));
@@ -201,6 +196,7 @@ impl<'a, S: EventSink> Driver<'a, S> {
     /// Ends all that is pending, says goodbye to the peers and releases the sockets.
     async fn stop(mut self) {
         self.shared.inbox.close();
+        self.net.close_listeners();
         let mut batch = Batch::default();
         self.shared.inbox.take(&mut batch);
         for command in batch.commands.drain(..) {
@@ -212,14 +208,14 @@ impl<'a, S: EventSink> Driver<'a, S> {
         self.tell_dropped();
         for (peer, _) in std::mem::take(&mut self.peers) {
             self.sink.control(Event::PeerDisconnected { peer, cause: "the node stopped".to_owned() });
-            let _ = self.swarm.disconnect_peer_id(peer);
+            let _ = self.net.swarm.disconnect_peer_id(peer);
         }
         self.shared.counters.peers.set(0);
         self.shared.counters.connections.set(0);
         self.sink.flush();
         let closed = async {
-            while self.swarm.network_info().num_peers() > 0 {
-                self.swarm.next().await;
+            while self.net.swarm.network_info().num_peers() > 0 {
+                self.net.swarm.next().await;
             }
         };
         let _ = tokio::time::timeout(CLOSING, closed).await;

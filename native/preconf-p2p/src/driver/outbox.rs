@@ -112,7 +112,7 @@ impl<S: EventSink> Driver<'_, S> {
         let fingerprint = Fingerprint::of(&publish.data);
         self.enter(&recipients.peers, fingerprint, size);
         let hash = self.topic_hash(topic);
-        let error = match self.swarm.behaviour_mut().gossip.publish(hash.clone(), publish.data.clone()) {
+        let error = match self.net.swarm.behaviour_mut().gossip.publish(hash.clone(), publish.data.clone()) {
             Ok(_) => return Try::Done(PublishOutcome::Sent(recipients.count)),
             Err(error) => error,
         };
@@ -141,7 +141,7 @@ impl<S: EventSink> Driver<'_, S> {
     /// sends it to the mesh from the message cache.
     fn retry_refused(&mut self, refused: &Refused, recipients: &Recipients) -> Try {
         let me = self.shared.peer_id;
-        let gossip = &mut self.swarm.behaviour_mut().gossip;
+        let gossip = &mut self.net.swarm.behaviour_mut().gossip;
         if gossip.report_message_validation_result(&refused.id, &me, MessageAcceptance::Accept) {
             Try::Done(PublishOutcome::Sent(recipients.count))
         } else {
@@ -203,7 +203,7 @@ impl<S: EventSink> Driver<'_, S> {
         let may =
             |id: &PeerId| self.peers.get(id).is_some_and(|peer| peer.subscribed[topic.index()] && peer.publishable);
         let hash = self.topic_hash(topic);
-        let mesh: Vec<_> = self.swarm.behaviour().gossip.mesh_peers(&hash).copied().filter(may).collect();
+        let mesh: Vec<_> = self.net.swarm.behaviour().gossip.mesh_peers(&hash).copied().filter(may).collect();
         let mesh_n = self.settings.mesh_n;
         if mesh.len() >= mesh_n {
             let count = u32::try_from(mesh.len()).unwrap_or(u32::MAX);

@@ -88,7 +88,7 @@ impl<S: EventSink> Driver<'_, S> {
     ) {
         self.shared.counters.requests_out.add(1);
         let addresses = if self.peers.contains_key(&peer) { Vec::new() } else { self.known_addresses(&peer) };
-        let behaviour = self.swarm.behaviour_mut().requests(protocol);
+        let behaviour = self.net.swarm.behaviour_mut().requests(protocol);
         let id = if addresses.is_empty() {
             behaviour.send_request(&peer, Ok(data))
         } else {
@@ -177,7 +177,7 @@ impl<S: EventSink> Driver<'_, S> {
         inbound.answer_len = len;
         let protocol = inbound.protocol;
         let Some(answer) = inbound.answer.take() else { return };
-        if self.swarm.behaviour_mut().requests(protocol).send_response(answer, data).is_err() {
+        if self.net.swarm.behaviour_mut().requests(protocol).send_response(answer, data).is_err() {
             self.abort(channel, RequestError::ConnectionClosed);
         }
     }

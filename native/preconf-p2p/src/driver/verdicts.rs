@@ -152,7 +152,7 @@ impl<S: EventSink> Driver<'_, S> {
     }
 
     fn ignore(&mut self, id: &MessageId, peer: &PeerId) {
-        let gossip = &mut self.swarm.behaviour_mut().gossip;
+        let gossip = &mut self.net.swarm.behaviour_mut().gossip;
         gossip.report_message_validation_result(id, peer, MessageAcceptance::Ignore);
     }
 
@@ -188,7 +188,7 @@ impl<S: EventSink> Driver<'_, S> {
 
     fn accept(&mut self, waiting: Waiting) {
         let hash = self.topic_hash(waiting.topic);
-        let mesh: Vec<_> = self.swarm.behaviour().gossip.mesh_peers(&hash).copied().collect();
+        let mesh: Vec<_> = self.net.swarm.behaviour().gossip.mesh_peers(&hash).copied().collect();
         let peers: Vec<_> = mesh.into_iter().filter(|peer| *peer != waiting.peer).collect();
         let size = waiting.len + RPC_OVERHEAD;
         if !self.all_have_room(&peers, size, self.budget(waiting.topic)) {
@@ -210,7 +210,7 @@ impl<S: EventSink> Driver<'_, S> {
 
     /// Tells gossipsub, and the host when it was too late. Returns whether it was in time.
     fn conclude(&mut self, waiting: &Waiting, verdict: Verdict, acceptance: MessageAcceptance) -> bool {
-        let gossip = &mut self.swarm.behaviour_mut().gossip;
+        let gossip = &mut self.net.swarm.behaviour_mut().gossip;
         let known = gossip.report_message_validation_result(&waiting.id, &waiting.peer, acceptance);
         if !known {
             self.shared.counters.verdicts_late.add(1);

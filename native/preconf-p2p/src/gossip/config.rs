@@ -5,17 +5,29 @@ use std::time::Duration;
 use libp2p::gossipsub::{self, ConfigBuilder, ConfigBuilderError, Message, MessageId, ValidationMode};
 
 use super::{MAX_GOSSIP_SIZE, message_id};
-use crate::Config;
+use crate::{Config, MeshSize};
 
 /// The control part of an RPC may be this large. The library's 16 KiB makes a node deaf for good to a peer that sends
 /// an IHAVE of 5000 ids (about 110 kB), which reference nodes do.
 const MAX_CONTROL_SIZE: usize = 1 << 20;
+
+/// The library checks this only for topics that have sizes of their own.
+fn check_mesh(mesh: &MeshSize) -> Result<(), ConfigBuilderError> {
+    if !(mesh.outbound_min <= mesh.low && mesh.low <= mesh.n && mesh.n <= mesh.high) {
+        return Err(ConfigBuilderError::MeshParametersInvalid);
+    }
+    if mesh.outbound_min * 2 > mesh.n {
+        return Err(ConfigBuilderError::MeshOutboundInvalid);
+    }
+    Ok(())
+}
 
 /// Every value by name, so that a new default of the library changes nothing here.
 ///
 /// # Errors
 /// When the mesh sizes contradict each other.
 pub fn gossipsub_config(config: &Config) -> Result<gossipsub::Config, ConfigBuilderError> {
+    check_mesh(&config.mesh)?;
     let mode = config.message_id;
     ConfigBuilder::default()
         .mesh_n(config.mesh.n)

@@ -1,0 +1,234 @@
+//! Load: bursts, peers that stop reading, large IHAVEs, heartbeats.
+
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
+
+use futures::StreamExt;
+use libp2p::{
+    gossipsub::{self, IdentTopic},
+    identity::Keypair,
+    swarm::SwarmEvent,
+};
+use preconf_p2p::{Event, PublishOutcome, Topic, Verdict, topic_name};
+
+mod common;
+use common::{PATIENCE, TestNode, config, payload, raw};
+
+const BURST: u64 = 20_000;
+
+/// Publishes all at once, unpaced; the receiver accepts each; none may be lost and all come in order.
+async fn burst(mut a: TestNode, mut b: TestNode) {
+    a.join(&mut b).await;
+    let deadline = Duration::from_secs(600);
+    for token in 0..BURST {
+        a.handle.publish(Topic::Commitments, payload(token, 382), token, deadline).unwrap();
+    }
+    let publishing = async {
+        let mut ended = 0;
+        while ended < BURST {
+            match a.events.recv().await.unwrap() {
+                Event::Published { token, outcome } => {
+                    assert_eq!((token, outcome), (ended, PublishOutcome::Sent(1)));
+                    ended += 1;
+                }
+                Event::SlowPeer { failed, .. } => panic!("{failed} messages were dropped"),
+                _ => {}
+            }
+        }
+    };
+    let receiving = async {
+        for token in 0..BURST {
+            let gossip = b.next_gossip().await;
+            assert!(gossip.data == payload(token, 382), "message {token} is lost or out of order");
+            b.verdict(&gossip, Verdict::Accept);
+        }
+    };
+    let started = Instant::now();
+    tokio::join!(publishing, receiving);
+    println!("{BURST} messages in {:?}", started.elapsed());
+    assert_eq!(a.handle.stats().published, BURST);
+    assert_eq!((a.handle.stats().outbox_bytes, a.handle.stats().stalled_peers), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unpaced_burst_loses_nothing_over_tcp() {
+    let tcp = "/ip4/127.0.0.1/tcp/0";
+    burst(TestNode::start(config(&[tcp])).await, TestNode::start(config(&[tcp])).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unpaced_burst_loses_nothing_through_a_short_queue() {
+    let short = |config: &mut preconf_p2p::Config| config.peer_queue_len = 64;
+    burst(TestNode::in_process(short).await, TestNode::in_process(short).await).await;
+}
+
+/// A gossipsub peer that joins and then never polls its swarm again: it takes nothing more.
+async fn sleeper(node: &mut TestNode) -> libp2p::Swarm<gossipsub::Behaviour> {
+    let keypair = Keypair::generate_ed25519();
+    let mut peer = raw::swarm(&keypair, raw::gossipsub(&keypair, 167_000, |_| {}));
+    peer.dial(node.address()).unwrap();
+    let id = *peer.local_peer_id();
+    tokio::select! {
+        () = node.subscriptions_of(id) => {}
+        () = async { loop { peer.select_next_some().await; } } => {}
+    }
+    peer
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_stops_reading_holds_up_nobody_for_long() {
+    let mut a = TestNode::in_process(|config| config.outbox_bytes = 256 << 20).await;
+    let mut b = TestNode::in_process(|_| {}).await;
+    a.join(&mut b).await;
+    let sleeper = sleeper(&mut a).await;
+    let asleep = *sleeper.local_peer_id();
+    let deadline = Duration::from_secs(120);
+    for token in 0..40 {
+        a.handle.publish(Topic::TxLists, payload(token, 2 << 20), token, deadline).unwrap();
+    }
+    let mut slow = false;
+    let publishing = async {
+        let mut ended = 0;
+        while ended < 40 {
+            match a.events.recv().await.unwrap() {
+                Event::Published { token, outcome } => {
+                    assert!(matches!(outcome, PublishOutcome::Sent(1 | 2)), "{token}: {outcome:?}");
+                    ended += 1;
+                }
+                Event::SlowPeer { peer, .. } => slow |= peer == asleep,
+                _ => {}
+            }
+        }
+    };
+    let receiving = async {
+        let mut got = HashSet::new();
+        for _ in 0..40 {
+            let gossip = b.next_gossip().await;
+            b.verdict(&gossip, Verdict::Accept);
+            got.insert(gossip.data);
+        }
+        got.len()
+    };
+    let ((), got) = tokio::time::timeout(PATIENCE, async { tokio::join!(publishing, receiving) }).await.unwrap();
+    assert_eq!(got, 40);
+    assert!(slow, "the host is told who was slow");
+    assert_eq!(a.handle.stats().stalled_peers, 1);
+    assert_eq!(a.handle.stats().peers, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_of_others_passes_a_peer_that_stops_reading() {
+    let mut a = TestNode::in_process(|config| config.outbox_bytes = 256 << 20).await;
+    let mut b = TestNode::in_process(|_| {}).await;
+    let mut c = TestNode::in_process(|_| {}).await;
+    a.join(&mut b).await;
+    b.join(&mut c).await;
+    let sleeper = sleeper(&mut b).await;
+    b.mesh(Topic::TxLists, 3).await;
+    for token in 0..30 {
+        a.handle.publish(Topic::TxLists, payload(token, 2 << 20), token, Duration::from_secs(120)).unwrap();
+    }
+    let forwarding = async {
+        for _ in 0..30 {
+            let gossip = b.next_gossip().await;
+            b.verdict(&gossip, Verdict::Accept);
+        }
+    };
+    let receiving = async {
+        let mut got = HashSet::new();
+        for _ in 0..30 {
+            got.insert(c.next_gossip().await.data);
+        }
+        got.len()
+    };
+    let ((), got) = tokio::time::timeout(PATIENCE, async { tokio::join!(forwarding, receiving) }).await.unwrap();
+    assert_eq!(got, 30);
+    drop(sleeper);
+}
+
+/// A peer outside the mesh announces 4000 messages in one IHAVE; all are fetched, and the link still works.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ihave_of_4000_ids_is_taken() {
+    const MESSAGES: u64 = 4000;
+    let topic = IdentTopic::new(topic_name(167_000, Topic::Commitments));
+    // The peer's mesh has one place, and another peer has it. Its heartbeat is slow, so that one IHAVE names all.
+    let keypair = Keypair::generate_ed25519();
+    let one_place = |builder: &mut gossipsub::ConfigBuilder| {
+        builder.mesh_n(1).mesh_n_low(1).mesh_n_high(1).mesh_outbound_min(0).flood_publish(false);
+        builder.heartbeat_interval(Duration::from_secs(30)).heartbeat_initial_delay(Duration::from_secs(30));
+        builder.connection_handler_queue_len(10_000).validation_mode(gossipsub::ValidationMode::Strict);
+    };
+    let mut peer = raw::swarm(&keypair, raw::gossipsub(&keypair, 167_000, one_place));
+    let address = raw::listen(&mut peer);
+    let friend_key = Keypair::generate_ed25519();
+    let mut friend = raw::swarm(&friend_key, raw::gossipsub(&friend_key, 167_000, |_| {}));
+    friend.dial(address.clone()).unwrap();
+    let friend = tokio::spawn(async move {
+        loop {
+            friend.select_next_some().await;
+        }
+    });
+    while peer.behaviour().mesh_peers(&topic.hash()).count() == 0 {
+        peer.select_next_some().await;
+    }
+
+    let mut node = TestNode::in_process(|_| {}).await;
+    node.handle.dial(address, 0).unwrap();
+    let id = *peer.local_peer_id();
+    tokio::select! {
+        () = node.subscriptions_of(id) => {}
+        () = async { loop { peer.select_next_some().await; } } => {}
+    }
+    // Let it see this node's subscription and refuse its GRAFT.
+    let _ = tokio::time::timeout(Duration::from_secs(1), async {
+        loop {
+            peer.select_next_some().await;
+        }
+    })
+    .await;
+    for seed in 0..MESSAGES {
+        peer.behaviour_mut().publish(topic.clone(), payload(seed, 382)).unwrap();
+        if seed % 16 == 0 {
+            let _ = futures::FutureExt::now_or_never(peer.next());
+        }
+    }
+    assert_eq!(node.handle.stats().gossip_received, 0, "nothing comes by the mesh");
+    let peer = tokio::spawn(async move {
+        loop {
+            if let SwarmEvent::Behaviour(gossipsub::Event::Message { message, .. }) = peer.select_next_some().await {
+                return message.data;
+            }
+        }
+    });
+    let mut got = HashSet::new();
+    while got.len() < usize::try_from(MESSAGES).unwrap() {
+        got.insert(node.next_gossip().await.data);
+    }
+    // And the other way.
+    node.handle.publish(Topic::Commitments, payload(u64::MAX, 382), 1, Duration::from_secs(30)).unwrap();
+    let answer = tokio::time::timeout(PATIENCE, peer).await.expect("the peer hears us").unwrap();
+    assert_eq!(answer, payload(u64::MAX, 382));
+    assert_eq!(node.handle.stats().stalled_peers, 0);
+    friend.abort();
+}
+
+/// gossipsub forgets a message after twelve heartbeats. On an idle node, 500 ms each must mean six seconds.
+#[tokio::test(flavor = "multi_thread")]
+async fn heartbeats_come_on_time_on_an_idle_node() {
+    let mut a = TestNode::in_process(|_| {}).await;
+    let mut b = TestNode::in_process(|_| {}).await;
+    a.join(&mut b).await;
+    // Past the initial delay of five seconds.
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    for token in 0..2 {
+        a.handle.publish(Topic::Commitments, payload(token, 382), token, PATIENCE).unwrap();
+    }
+    let (first, second) = (b.next_gossip().await, b.next_gossip().await);
+    tokio::time::sleep(Duration::from_millis(4500)).await;
+    b.verdict(&first, Verdict::Accept);
+    b.never(Duration::from_millis(2500), "late", |event| matches!(event, Event::VerdictLate { .. })).await;
+    b.verdict(&second, Verdict::Accept);
+    b.wait("late", |event| matches!(event, Event::VerdictLate { .. }).then_some(())).await;
+}
