@@ -66,7 +66,11 @@ internal sealed partial class NativeLogForwarder
                     LogDropped(logger, dropped);
                 }
 
-                LogNative(logger, ToLogLevel(line.Level), line.Target, line.Message);
+                LogLevel level = ToLogLevel(line.Level);
+                if (logger.IsEnabled(level))
+                {
+                    LogNative(logger, level, line.Target, line.Message);
+                }
             }
             catch (Exception)
             {

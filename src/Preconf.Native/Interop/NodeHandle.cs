@@ -11,14 +11,14 @@ internal sealed unsafe class NodeHandle
 {
     private const int TextCapacity = 1016;
     private readonly ulong _token;
-    private int _freed;
+    private volatile bool _freed;
 
     private NodeHandle(ulong token) => _token = token;
 
     /// <summary>A forgotten node is told to stop; its memory goes when its threads have ended, or stays.</summary>
     ~NodeHandle()
     {
-        if (Volatile.Read(ref _freed) == 0)
+        if (!_freed)
         {
             NativeMethods.pcn_node_stop(_token);
         }
@@ -157,8 +157,7 @@ internal sealed unsafe class NodeHandle
             return false;
         }
 
-        Volatile.Write(ref _freed, 1);
-        GC.SuppressFinalize(this);
+        _freed = true;
         return true;
     }
 

@@ -3,7 +3,6 @@ using Preconf.Native.Crypto;
 using Preconf.Native.Interop;
 using Preconf.Native.Protocol;
 using Preconf.Native.Ssz;
-using Preconf.Native.Storage;
 using Preconf.Native.Types;
 using Preconf.Native.Validation;
 
@@ -74,7 +73,7 @@ public sealed partial class P2pHandle
         return Submit(core, GossipTopic.Commitments, ssz, cancellationToken);
     }
 
-    private ValueTask<PublishResult> SubmitTxList(NodeCore core, RawTxListGossip txList, CancellationToken cancellationToken)
+    private static ValueTask<PublishResult> SubmitTxList(NodeCore core, RawTxListGossip txList, CancellationToken cancellationToken)
     {
         ReadOnlySpan<byte> bytes = txList.TxList.Span;
         Bytes32 named = txList.RawTxListHash;

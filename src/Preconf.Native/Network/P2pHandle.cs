@@ -1,13 +1,10 @@
 using System.Text;
 using Microsoft.Extensions.Logging;
-using Preconf.Native.Crypto;
 using Preconf.Native.Interop;
 using Preconf.Native.Protocol;
 using Preconf.Native.RateLimiting;
-using Preconf.Native.Ssz;
 using Preconf.Native.Storage;
 using Preconf.Native.Types;
-using Preconf.Native.Validation;
 
 namespace Preconf.Native.Network;
 

@@ -1,0 +1,304 @@
+using Preconf.Native.Ssz;
+using Preconf.Native.Types;
+
+namespace Preconf.Native.Storage;
+
+/// <summary>
+/// A store in memory, bounded by count, bytes and age. Adding in block order, finding and serving are O(log n) under one short lock; a
+/// commitment costs no allocation once the bounds are reached.
+/// </summary>
+public sealed class InMemoryStore : ICommitmentStore
+{
+    private const int None = -1;
+
+    private readonly Lock _gate = new();
+    private readonly StoreOptions _options;
+    private readonly TimeProvider _time;
+    private readonly BlockIndex _blocks = new();
+    private readonly CommitmentSlab _slab = new();
+    private readonly TxListShelf _shelf;
+    private long _evicted;
+
+    /// <summary>Makes an empty store.</summary>
+    /// <param name="options">Its bounds; null for the defaults.</param>
+    /// <param name="time">The clock of ages; null for the system's.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A bound is below 1.</exception>
+    public InMemoryStore(StoreOptions? options = null, TimeProvider? time = null)
+    {
+        _options = options ?? new StoreOptions();
+        ArgumentOutOfRangeException.ThrowIfLessThan(_options.MaxCommitments, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(_options.MaxCommitmentsPerBlock, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(_options.MaxTxLists, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(_options.MaxBytes, 1);
+        _time = time ?? TimeProvider.System;
+        _shelf = new TxListShelf(_options);
+    }
+
+    /// <inheritdoc/>
+    public StoreResult AddCommitment(in SignedCommitment commitment, in Bytes32 preconfirmationHash, in Address signer)
+    {
+        Span<byte> ssz = stackalloc byte[SignedCommitmentCodec.Size];
+        SignedCommitmentCodec.Encode(in commitment, ssz);
+        UInt256 block = commitment.Commitment.Preconf.BlockNumber;
+        CommitmentSlab.Record record = new()
+        {
+            Hash = preconfirmationHash,
+            TxListHash = commitment.Commitment.Preconf.RawTxListHash,
+            Signer = signer,
+            At = _time.GetUtcNow().UtcTicks,
+            Next = None,
+        };
+        lock (_gate)
+        {
+            DropAged(record.At);
+            int position = _blocks.Find(in block, out bool found);
+            return found ? AddBeside(position, ssz, ref record) : AddBlock(position, in block, ssz, in record);
+        }
+    }
+
+    /// <inheritdoc/>
+    public bool TryGetCommitment(UInt256 blockNumber, out SignedCommitment commitment)
+    {
+        lock (_gate)
+        {
+            int position = _blocks.Find(in blockNumber, out bool found);
+            commitment = found ? Decode(_blocks[position].Slot) : default;
+            return found;
+        }
+    }
+
+    /// <inheritdoc/>
+    public bool TryGetByHash(in Bytes32 preconfirmationHash, out StoredCommitment commitment)
+    {
+        lock (_gate)
+        {
+            int slot = _slab.Find(in preconfirmationHash);
+            commitment = slot == None ? default : Stored(slot);
+            return slot != None;
+        }
+    }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<StoredCommitment> GetAll(UInt256 blockNumber)
+    {
+        lock (_gate)
+        {
+            int position = _blocks.Find(in blockNumber, out bool found);
+            List<StoredCommitment> all = [];
+            for (int slot = found ? _blocks[position].Slot : None; slot != None; slot = _slab[slot].Next)
+            {
+                all.Add(Stored(slot));
+            }
+
+            return all;
+        }
+    }
+
+    /// <inheritdoc/>
+    public int GetCommitments(UInt256 startBlock, int maxCount, Span<byte> destination)
+    {
+        int written = 0;
+        lock (_gate)
+        {
+            for (int position = _blocks.Find(in startBlock, out _); position < _blocks.Count && written < maxCount; position++)
+            {
+                _slab.Ssz(_blocks[position].Slot).CopyTo(destination[(written * SignedCommitmentCodec.Size)..]);
+                written++;
+            }
+        }
+
+        return written;
+    }
+
+    /// <inheritdoc/>
+    public StoreResult AddTxList(in Bytes32 hash, ReadOnlySpan<byte> txList)
+    {
+        long now = _time.GetUtcNow().UtcTicks;
+        lock (_gate)
+        {
+            DropAged(now);
+            return _shelf.Add(in hash, txList, now);
+        }
+    }
+
+    /// <inheritdoc/>
+    public bool TryGetTxList(in Bytes32 hash, out ReadOnlyMemory<byte> txList)
+    {
+        lock (_gate)
+        {
+            bool held = _shelf.TryGet(in hash, out byte[]? bytes);
+            txList = bytes;
+            return held;
+        }
+    }
+
+    /// <inheritdoc/>
+    public bool ContainsTxList(in Bytes32 hash)
+    {
+        lock (_gate)
+        {
+            return _shelf.Contains(in hash);
+        }
+    }
+
+    /// <inheritdoc/>
+    public bool IsReferenced(in Bytes32 txListHash)
+    {
+        lock (_gate)
+        {
+            return _shelf.IsReferenced(in txListHash);
+        }
+    }
+
+    /// <inheritdoc/>
+    public bool TryGetHead(out PreconfHead head)
+    {
+        lock (_gate)
+        {
+            if (_blocks.Count == 0)
+            {
+                head = default;
+                return false;
+            }
+
+            Preconfirmation highest = Decode(_blocks[_blocks.Count - 1].Slot).Commitment.Preconf;
+            head = new PreconfHead(highest.BlockNumber, highest.SubmissionWindowEnd);
+            return true;
+        }
+    }
+
+    /// <inheritdoc/>
+    public StoreStats GetStats()
+    {
+        lock (_gate)
+        {
+            long bytes = ((long)_slab.Count * SignedCommitmentCodec.Size) + _shelf.Bytes;
+            return new StoreStats(_blocks.Count, _slab.Count, _shelf.Count, bytes, _evicted + _shelf.Evicted);
+        }
+    }
+
+    private StoreResult AddBlock(int position, in UInt256 block, ReadOnlySpan<byte> ssz, in CommitmentSlab.Record record)
+    {
+        if (_slab.Count >= _options.MaxCommitments)
+        {
+            if (position == 0)
+            {
+                return StoreResult.Refused;
+            }
+
+            DropLowest();
+            position--;
+        }
+
+        _blocks.Insert(position, in block, _slab.Add(ssz, in record));
+        Reference(in record);
+        return StoreResult.Added;
+    }
+
+    private StoreResult AddBeside(int position, ReadOnlySpan<byte> ssz, ref CommitmentSlab.Record record)
+    {
+        int served = _blocks[position].Slot;
+        int values = 0;
+        int oldest = None;
+        for (int slot = served; slot != None; slot = _slab[slot].Next)
+        {
+            if (_slab.Ssz(slot).SequenceEqual(ssz))
+            {
+                return StoreResult.Duplicate;
+            }
+
+            values++;
+            oldest = slot;
+        }
+
+        if (values >= _options.MaxCommitmentsPerBlock)
+        {
+            if (oldest == served)
+            {
+                served = None;
+            }
+            else
+            {
+                Unlink(served, oldest);
+            }
+
+            Drop(oldest);
+        }
+
+        record.Next = served;
+        _blocks[position].Slot = _slab.Add(ssz, in record);
+        Reference(in record);
+        while (_slab.Count > _options.MaxCommitments && _blocks.Count > 1)
+        {
+            DropLowest();
+        }
+
+        return StoreResult.Superseded;
+    }
+
+    private void Unlink(int first, int last)
+    {
+        int slot = first;
+        while (_slab[slot].Next != last)
+        {
+            slot = _slab[slot].Next;
+        }
+
+        _slab[slot].Next = None;
+    }
+
+    private void DropLowest()
+    {
+        int slot = _blocks[0].Slot;
+        _blocks.RemoveFirst();
+        while (slot != None)
+        {
+            int next = _slab[slot].Next;
+            Drop(slot);
+            slot = next;
+        }
+    }
+
+    private void Drop(int slot)
+    {
+        Bytes32 txList = _slab[slot].TxListHash;
+        _slab.Remove(slot);
+        _evicted++;
+        if (!txList.IsZero)
+        {
+            _shelf.Dereference(in txList);
+        }
+    }
+
+    private void Reference(in CommitmentSlab.Record record)
+    {
+        if (!record.TxListHash.IsZero)
+        {
+            _shelf.Reference(in record.TxListHash);
+        }
+    }
+
+    private void DropAged(long now)
+    {
+        if (_options.MaxAge is not { } age)
+        {
+            return;
+        }
+
+        long limit = now - age.Ticks;
+        while (_blocks.Count != 0 && _slab[_blocks[0].Slot].At < limit)
+        {
+            DropLowest();
+        }
+
+        _shelf.DropOlderThan(limit);
+    }
+
+    private SignedCommitment Decode(int slot) => SignedCommitmentCodec.Decode(_slab.Ssz(slot));
+
+    private StoredCommitment Stored(int slot)
+    {
+        ref CommitmentSlab.Record record = ref _slab[slot];
+        return new StoredCommitment(Decode(slot), record.Hash, record.Signer, new DateTimeOffset(record.At, TimeSpan.Zero));
+    }
+}

@@ -1,0 +1,23 @@
+namespace Preconf.Native.Storage;
+
+/// <summary>Bounds of an <see cref="InMemoryStore"/>. Whichever is reached first makes room: lowest blocks and oldest lists go first.</summary>
+public sealed class StoreOptions
+{
+    /// <summary>Signed values held. Default 65536: a day and a half of 2 s blocks, 25 MB.</summary>
+    public int MaxCommitments { get; set; } = 65_536;
+
+    /// <summary>Distinct signed values of one block held; the oldest give way. Default 8.</summary>
+    public int MaxCommitmentsPerBlock { get; set; } = 8;
+
+    /// <summary>Txlists held. Default 65536.</summary>
+    public int MaxTxLists { get; set; } = 65_536;
+
+    /// <summary>Bytes of txlists held. Default 1 GiB.</summary>
+    public long MaxBytes { get; set; } = 1L << 30;
+
+    /// <summary>Of these, bytes of txlists that no held commitment names. Default 64 MiB.</summary>
+    public long MaxUnreferencedBytes { get; set; } = 64L << 20;
+
+    /// <summary>Age from which things are dropped, looked at from the lowest block and the oldest txlist on. Default 24 h; null: never.</summary>
+    public TimeSpan? MaxAge { get; set; } = TimeSpan.FromHours(24);
+}

@@ -1,0 +1,177 @@
+using System.Diagnostics.CodeAnalysis;
+using Preconf.Native.Types;
+
+namespace Preconf.Native.Storage;
+
+/// <summary>
+/// Txlists by hash, and which of them held commitments name. Two queues by age: those nobody names go first. Not thread-safe.
+/// </summary>
+internal sealed class TxListShelf(StoreOptions options)
+{
+    private readonly Dictionary<Bytes32, Item> _items = [];
+    private readonly Dictionary<Bytes32, int> _references = [];
+    private readonly Queue _referenced = new();
+    private readonly Queue _unreferenced = new();
+
+    public int Count => _items.Count;
+
+    public long Bytes => _referenced.Bytes + _unreferenced.Bytes;
+
+    public long Evicted { get; private set; }
+
+    public bool Contains(in Bytes32 hash) => _items.ContainsKey(hash);
+
+    public bool IsReferenced(in Bytes32 hash) => _references.ContainsKey(hash);
+
+    public bool TryGet(in Bytes32 hash, [NotNullWhen(true)] out byte[]? bytes)
+    {
+        bytes = _items.TryGetValue(hash, out Item? item) ? item.Data : null;
+        return bytes is not null;
+    }
+
+    public StoreResult Add(in Bytes32 hash, ReadOnlySpan<byte> bytes, long now)
+    {
+        if (_items.ContainsKey(hash))
+        {
+            return StoreResult.Duplicate;
+        }
+
+        bool referenced = _references.ContainsKey(hash);
+        if (bytes.Length > options.MaxBytes || (!referenced && bytes.Length > options.MaxUnreferencedBytes))
+        {
+            return StoreResult.Refused;
+        }
+
+        Item item = new(hash, bytes.ToArray(), now);
+        _items.Add(hash, item);
+        (referenced ? _referenced : _unreferenced).Append(item);
+        MakeRoom();
+        return StoreResult.Added;
+    }
+
+    /// <summary>A commitment that names the list is held.</summary>
+    public void Reference(in Bytes32 hash)
+    {
+        ref int count = ref System.Runtime.InteropServices.CollectionsMarshal.GetValueRefOrAddDefault(_references, hash, out _);
+        if (++count == 1 && _items.TryGetValue(hash, out Item? item))
+        {
+            _unreferenced.Remove(item);
+            _referenced.Append(item);
+        }
+    }
+
+    /// <summary>Such a commitment is held no longer.</summary>
+    public void Dereference(in Bytes32 hash)
+    {
+        ref int count = ref System.Runtime.InteropServices.CollectionsMarshal.GetValueRefOrNullRef(_references, hash);
+        if (--count != 0)
+        {
+            return;
+        }
+
+        _references.Remove(hash);
+        if (_items.TryGetValue(hash, out Item? item))
+        {
+            _referenced.Remove(item);
+            _unreferenced.Append(item);
+            MakeRoom();
+        }
+    }
+
+    /// <summary>Drops what came before <paramref name="limit"/>.</summary>
+    public void DropOlderThan(long limit)
+    {
+        while (_unreferenced.First is { } item && item.At < limit)
+        {
+            Evict(_unreferenced, item);
+        }
+
+        while (_referenced.First is { } item && item.At < limit)
+        {
+            Evict(_referenced, item);
+        }
+    }
+
+    private void MakeRoom()
+    {
+        while (_unreferenced.Bytes > options.MaxUnreferencedBytes)
+        {
+            Evict(_unreferenced, _unreferenced.First!);
+        }
+
+        while (Bytes > options.MaxBytes || _items.Count > options.MaxTxLists)
+        {
+            Queue queue = _unreferenced.First is null ? _referenced : _unreferenced;
+            Evict(queue, queue.First!);
+        }
+    }
+
+    private void Evict(Queue queue, Item item)
+    {
+        queue.Remove(item);
+        _items.Remove(item.Hash);
+        Evicted++;
+    }
+
+    private sealed class Item(Bytes32 hash, byte[] data, long at)
+    {
+        public Bytes32 Hash { get; } = hash;
+
+        public byte[] Data { get; } = data;
+
+        public long At { get; } = at;
+
+        public Item? Before { get; set; }
+
+        public Item? After { get; set; }
+    }
+
+    private sealed class Queue
+    {
+        private Item? _last;
+
+        public Item? First { get; private set; }
+
+        public long Bytes { get; private set; }
+
+        public void Append(Item item)
+        {
+            item.Before = _last;
+            item.After = null;
+            if (_last is null)
+            {
+                First = item;
+            }
+            else
+            {
+                _last.After = item;
+            }
+
+            _last = item;
+            Bytes += item.Data.Length;
+        }
+
+        public void Remove(Item item)
+        {
+            if (item.Before is null)
+            {
+                First = item.After;
+            }
+            else
+            {
+                item.Before.After = item.After;
+            }
+
+            if (item.After is null)
+            {
+                _last = item.Before;
+            }
+            else
+            {
+                item.After.Before = item.Before;
+            }
+
+            Bytes -= item.Data.Length;
+        }
+    }
+}
