@@ -1,6 +1,5 @@
 using Preconf.Native.Crypto;
 using Preconf.Native.Network;
-using Preconf.Native.Protocol;
 using Preconf.Native.Sync;
 using Preconf.Native.Types;
 using Preconf.Native.Validation;
@@ -83,7 +82,7 @@ public sealed class ExchangeTests(ITestOutputHelper output)
         using EventReader<NetworkEvent> atMiddle = middle.Handle.Subscribe();
         using EventReader<NetworkEvent> atEnd = end.Handle.Subscribe();
 
-        using PreconfSigner stranger = PreconfSigner.Create();
+        using PreconfSigner stranger = PreconfSigner.Generate();
         Bytes32 domain = PreconfSigning.DefaultDomain;
         SignedCommitment good = net.Commit(1);
         SignedCommitment wrongSigner = stranger.Sign(in domain, net.Commit(2).Commitment);

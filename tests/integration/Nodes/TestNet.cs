@@ -1,7 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Preconf.Native.Crypto;
 using Preconf.Native.Network;
-using Preconf.Native.Protocol;
 using Preconf.Native.Types;
 using Xunit.Abstractions;
 
@@ -15,7 +14,7 @@ public sealed class TestNet : IAsyncDisposable
 
     public TestNet(ITestOutputHelper? output = null) => Loggers = output is null ? null : new TestLoggers(output);
 
-    public PreconfSigner Signer { get; } = PreconfSigner.Create();
+    public PreconfSigner Signer { get; } = PreconfSigner.Generate();
 
     public TestLoggers? Loggers { get; }
 
@@ -80,7 +79,7 @@ public sealed class TestNet : IAsyncDisposable
             ParentPreconfirmationHash = parent,
             SubmissionWindowEnd = 1_744_218_462 + (2 * block),
         };
-        PreconfCommitment commitment = new() { Preconf = preconf };
+        PreconfCommitment commitment = new(in preconf, default);
         return Signer.Sign(in domain, in commitment);
     }
 

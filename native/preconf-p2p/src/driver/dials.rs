@@ -141,6 +141,10 @@ impl<S: EventSink> Driver<'_, S> {
             return;
         }
         let peer = peer_of(&address);
+        if peer == Some(self.shared.peer_id) {
+            self.dial_ended(token, Err((DialFailure::LocalPeer, format!("{address} is this node"))));
+            return;
+        }
         if let Some(peer) = peer.filter(|peer| self.peers.contains_key(peer)) {
             self.dial_ended(token, Ok(peer));
             return;

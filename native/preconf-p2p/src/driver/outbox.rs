@@ -113,7 +113,10 @@ impl<S: EventSink> Driver<'_, S> {
         self.enter(&recipients.peers, fingerprint, size);
         let hash = self.topic_hash(topic);
         let error = match self.net.swarm.behaviour_mut().gossip.publish(hash.clone(), publish.data.clone()) {
-            Ok(_) => return Try::Done(PublishOutcome::Sent(recipients.count)),
+            Ok(_) => {
+                self.settle(&recipients.peers, fingerprint);
+                return Try::Done(PublishOutcome::Sent(recipients.count));
+            }
             Err(error) => error,
         };
         self.withdraw(&recipients.peers, fingerprint);
@@ -244,7 +247,13 @@ impl<S: EventSink> Driver<'_, S> {
 
     pub(super) fn enter(&self, peers: &[PeerId], fingerprint: Fingerprint, size: usize) {
         for peer in peers.iter().filter_map(|id| self.peers.get(id)) {
-            peer.ledger.enter(fingerprint, size, self.now);
+            peer.ledger.enter(fingerprint, size);
+        }
+    }
+
+    pub(super) fn settle(&self, peers: &[PeerId], fingerprint: Fingerprint) {
+        for peer in peers.iter().filter_map(|id| self.peers.get(id)) {
+            peer.ledger.settle(fingerprint);
         }
     }
 

@@ -203,7 +203,9 @@ impl<S: EventSink> Driver<'_, S> {
             }
         }
         self.enter(&peers, waiting.fingerprint, size);
-        if !self.conclude(&waiting, Verdict::Accept, MessageAcceptance::Accept) {
+        if self.conclude(&waiting, Verdict::Accept, MessageAcceptance::Accept) {
+            self.settle(&peers, waiting.fingerprint);
+        } else {
             self.withdraw(&peers, waiting.fingerprint);
         }
     }

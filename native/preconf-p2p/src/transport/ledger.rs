@@ -18,12 +18,18 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::wire::Fingerprint;
 
-/// Once a stream has been idle this long, what was entered before is no longer queued.
-const IDLE: Duration = Duration::from_millis(200);
+/// A stream that has been idle this long after a flush had nothing more to take at that flush.
+const IDLE: Duration = Duration::from_millis(100);
+/// After this, what an idle stream has not written is in no queue: gossipsub gives a publish five seconds.
+const LOST: Duration = Duration::from_secs(6);
 /// How often the rate at which a peer takes bytes is measured.
 const RATE_WINDOW: Duration = Duration::from_millis(500);
-/// A peer may have this much queued whatever its rate; at 210 kB/s it is gone before gossipsub's 5 s are over.
-const MIN_WINDOW: usize = 1 << 20;
+/// A message of this size or more is large: it may hold up a slow peer for seconds.
+const LARGE: usize = 64 << 10;
+/// Bytes of small messages that may be queued for a peer; at 52 kB/s they are gone before gossipsub drops them.
+const SMALL_WINDOW: usize = 256 << 10;
+/// Large messages are queued for a peer as far as it takes them in this time.
+const LARGE_WINDOW_SECS: usize = 2;
 
 /// What may be queued for one peer.
 #[derive(Clone, Copy, Debug)]
@@ -51,23 +57,40 @@ pub(crate) struct Health {
 struct Entry {
     fingerprint: Fingerprint,
     bytes: usize,
-    at: Instant,
+    /// When gossipsub had surely queued it; `None` while it is being handed over.
+    at: Option<Instant>,
 }
 
 #[derive(Debug)]
 struct Outbound {
     id: u64,
-    idle_since: Option<Instant>,
+    /// When all that was given was flushed; `None` while something is being written.
+    flushed: Option<Instant>,
     blocked: bool,
+}
+
+/// The large messages among the entries.
+#[derive(Debug, Default)]
+struct Tally {
+    messages: usize,
+    bytes: usize,
+}
+
+/// How fast a peer takes bytes.
+#[derive(Debug)]
+struct Rate {
+    /// Grows at most twofold with each measurement: a socket's empty buffers are fast only once.
+    per_second: usize,
+    from: Instant,
+    bytes: usize,
 }
 
 #[derive(Debug)]
 struct State {
     queue: VecDeque<Entry>,
     bytes: usize,
-    rate: usize,
-    rate_from: Instant,
-    rate_bytes: usize,
+    large: Tally,
+    rate: Rate,
     last_write: Instant,
     outbound: Vec<Outbound>,
     inbound: usize,
@@ -105,9 +128,8 @@ impl Ledger {
         let state = State {
             queue: VecDeque::new(),
             bytes: 0,
-            rate: 0,
-            rate_from: now,
-            rate_bytes: 0,
+            large: Tally::default(),
+            rate: Rate { per_second: 0, from: now, bytes: 0 },
             last_write: now,
             outbound: Vec::new(),
             inbound: 0,
@@ -123,26 +145,40 @@ impl Ledger {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a message of `bytes` fits into what the peer takes within about two seconds, and into `budget`.
+    /// Whether a message of `bytes` can be queued and will be written before gossipsub drops it.
     pub(crate) fn has_room(&self, bytes: usize, budget: Budget, now: Instant) -> bool {
         let mut state = self.lock();
         state.forget_gone(now);
         if state.queue.is_empty() {
             return true;
         }
-        let window = (state.rate * 2).max(MIN_WINDOW).min(budget.bytes);
-        state.bytes + bytes <= window && state.queue.len() < budget.messages
+        if state.bytes + bytes > budget.bytes || state.queue.len() >= budget.messages {
+            return false;
+        }
+        if bytes < LARGE {
+            state.bytes - state.large.bytes + bytes <= SMALL_WINDOW
+        } else {
+            state.large.messages == 0 || state.bytes + bytes <= state.rate.per_second * LARGE_WINDOW_SECS
+        }
     }
 
     /// Enters a message that is about to be handed to gossipsub.
-    pub(crate) fn enter(&self, fingerprint: Fingerprint, bytes: usize, now: Instant) {
+    pub(crate) fn enter(&self, fingerprint: Fingerprint, bytes: usize) {
         let mut state = self.lock();
         if state.queue.is_empty() {
             // The wait of an empty queue is not a stall.
-            state.last_write = now;
+            state.last_write = Instant::now();
         }
-        state.queue.push_back(Entry { fingerprint, bytes, at: now });
-        state.bytes += bytes;
+        state.queue.push_back(Entry { fingerprint, bytes, at: None });
+        state.count(bytes);
+    }
+
+    /// The message last entered has been handed over.
+    pub(crate) fn settle(&self, fingerprint: Fingerprint) {
+        let mut state = self.lock();
+        if let Some(entry) = state.queue.iter_mut().rev().find(|entry| entry.fingerprint == fingerprint) {
+            entry.at = Some(Instant::now());
+        }
     }
 
     /// Takes back the last entry of a message that gossipsub refused.
@@ -151,7 +187,7 @@ impl Ledger {
         if let Some(index) = state.queue.iter().rposition(|entry| entry.fingerprint == fingerprint)
             && let Some(entry) = state.queue.remove(index)
         {
-            state.bytes -= entry.bytes;
+            state.uncount(entry.bytes);
         }
     }
 
@@ -179,7 +215,7 @@ impl Ledger {
         let mut state = self.lock();
         let id = state.next_stream;
         state.next_stream += 1;
-        state.outbound.push(Outbound { id, idle_since: None, blocked: false });
+        state.outbound.push(Outbound { id, flushed: None, blocked: false });
         state.mute_since = None;
         state.last_write = Instant::now();
         id
@@ -215,9 +251,9 @@ impl Ledger {
     pub(super) fn wrote(&self, id: u64, bytes: usize, messages: &[Fingerprint], now: Instant) {
         let mut state = self.lock();
         state.last_write = now;
-        state.measure(bytes, now);
+        state.rate.measure(bytes, now);
         if let Some(stream) = state.outbound.iter_mut().find(|stream| stream.id == id) {
-            stream.idle_since = None;
+            stream.flushed = None;
             stream.blocked = false;
         }
         for message in messages {
@@ -240,45 +276,68 @@ impl Ledger {
     pub(super) fn flushed(&self, id: u64, now: Instant) {
         if let Some(stream) = self.lock().outbound.iter_mut().find(|stream| stream.id == id) {
             stream.blocked = false;
-            stream.idle_since.get_or_insert(now);
+            stream.flushed = Some(now);
         }
     }
 }
 
-impl State {
+impl Rate {
     fn measure(&mut self, bytes: usize, now: Instant) {
-        let elapsed = now.saturating_duration_since(self.rate_from);
+        let elapsed = now.saturating_duration_since(self.from);
         if elapsed >= RATE_WINDOW {
             let millis = usize::try_from(elapsed.as_millis()).unwrap_or(usize::MAX).max(1);
-            self.rate = self.rate_bytes.saturating_mul(1000) / millis;
-            self.rate_from = now;
-            self.rate_bytes = 0;
+            let measured = self.bytes.saturating_mul(1000) / millis;
+            // After a pause the first measurement counts the pause, and the next ones correct it.
+            self.per_second = if self.per_second == 0 { measured / 2 } else { measured.min(self.per_second * 2) };
+            self.from = now;
+            self.bytes = 0;
         }
-        self.rate_bytes += bytes;
-        // A window that already took more than the last one promised is believed at once.
-        self.rate = self.rate.max(self.rate_bytes);
+        self.bytes += bytes;
+    }
+}
+
+impl State {
+    fn count(&mut self, bytes: usize) {
+        self.bytes += bytes;
+        if bytes >= LARGE {
+            self.large.messages += 1;
+            self.large.bytes += bytes;
+        }
+    }
+
+    fn uncount(&mut self, bytes: usize) {
+        self.bytes -= bytes;
+        if bytes >= LARGE {
+            self.large.messages -= 1;
+            self.large.bytes -= bytes;
+        }
+    }
+
+    fn pop(&mut self) {
+        if let Some(entry) = self.queue.pop_front() {
+            self.uncount(entry.bytes);
+        }
     }
 
     fn strike_out(&mut self, message: Fingerprint) {
-        let Some(index) = self.queue.iter().position(|entry| entry.fingerprint == message) else {
-            return;
-        };
-        for entry in self.queue.drain(..=index) {
-            self.bytes -= entry.bytes;
+        if let Some(index) = self.queue.iter().position(|entry| entry.fingerprint == message) {
+            for _ in 0..=index {
+                self.pop();
+            }
         }
     }
 
+    /// Strikes out what no queue holds any more. After a flush the stream takes the next message at once, so one that
+    /// stays idle after its flush had none: what was handed over before that flush was never queued here, or dropped.
     fn forget_gone(&mut self, now: Instant) {
-        let idle =
-            |stream: &Outbound| stream.idle_since.is_some_and(|since| now.saturating_duration_since(since) >= IDLE);
-        if !self.outbound.iter().any(idle) {
+        let Some(flushed) = self.outbound.iter().filter_map(|stream| stream.flushed).max() else { return };
+        let idle = now.saturating_duration_since(flushed);
+        if idle < IDLE {
             return;
         }
-        while let Some(entry) = self.queue.front()
-            && now.saturating_duration_since(entry.at) >= IDLE
-        {
-            self.bytes -= entry.bytes;
-            self.queue.pop_front();
+        let gone = |at: Instant| at <= flushed || (idle >= LOST && now.saturating_duration_since(at) >= LOST);
+        while self.queue.front().and_then(|entry| entry.at).is_some_and(gone) {
+            self.pop();
         }
     }
 }
@@ -324,6 +383,11 @@ mod tests {
         Fingerprint::of(&[n])
     }
 
+    fn hand_over(ledger: &Ledger, n: u8, bytes: usize) {
+        ledger.enter(fingerprint(n), bytes);
+        ledger.settle(fingerprint(n));
+    }
+
     fn ledger() -> (Arc<Ledger>, u64, Instant) {
         let ledger = Ledgers::default().of(PeerId::random());
         let id = ledger.outbound_opened();
@@ -334,7 +398,7 @@ mod tests {
     fn a_written_message_strikes_out_what_came_before_it() {
         let (ledger, id, now) = ledger();
         for n in 0..5 {
-            ledger.enter(fingerprint(n), 100, now);
+            hand_over(&ledger, n, 100);
         }
         ledger.wrote(id, 100, &[fingerprint(2)], now);
         assert_eq!(ledger.queued(), (200, 2));
@@ -348,7 +412,7 @@ mod tests {
     fn one_message_over_the_budget_fits_an_empty_queue_only() {
         let (ledger, _, now) = ledger();
         assert!(ledger.has_room(10 << 20, BUDGET, now));
-        ledger.enter(fingerprint(0), 10 << 20, now);
+        hand_over(&ledger, 0, 10 << 20);
         assert!(!ledger.has_room(1, BUDGET, now));
     }
 
@@ -357,7 +421,7 @@ mod tests {
         let (ledger, _, now) = ledger();
         for n in 0..100 {
             assert!(ledger.has_room(1, BUDGET, now));
-            ledger.enter(fingerprint(n), 1, now);
+            hand_over(&ledger, n, 1);
         }
         assert!(!ledger.has_room(1, BUDGET, now));
         ledger.withdraw(fingerprint(50));
@@ -365,27 +429,59 @@ mod tests {
     }
 
     #[test]
-    fn the_window_follows_the_rate() {
-        let (ledger, id, now) = ledger();
-        ledger.enter(fingerprint(0), MIN_WINDOW, now);
-        assert!(!ledger.has_room(1, BUDGET, now), "an unknown rate gets the least");
-        ledger.wrote(id, 2 << 20, &[], now);
-        assert!(ledger.has_room(1 << 20, BUDGET, now), "2 MiB in a moment make a window of 4");
+    fn small_messages_pass_a_large_one_and_have_a_window_of_their_own() {
+        let (ledger, _, now) = ledger();
+        hand_over(&ledger, 0, 2 << 20);
+        assert!(!ledger.has_room(LARGE, BUDGET, now), "a second large one waits while the rate is unknown");
+        assert!(ledger.has_room(600, BUDGET, now));
+        hand_over(&ledger, 1, SMALL_WINDOW);
+        assert!(!ledger.has_room(600, BUDGET, now));
     }
 
     #[test]
-    fn an_idle_stream_forgets_and_a_blocked_one_does_not() {
+    fn large_messages_follow_the_rate() {
         let (ledger, id, now) = ledger();
-        ledger.enter(fingerprint(0), 100, now);
-        ledger.flushed(id, now);
-        assert!(!ledger.has_room(BUDGET.bytes, BUDGET, now + IDLE / 2));
-        assert!(ledger.has_room(BUDGET.bytes, BUDGET, now + IDLE));
+        hand_over(&ledger, 0, 1 << 20);
+        let mut time = now;
+        for _ in 0..8 {
+            ledger.wrote(id, 1 << 20, &[], time);
+            time += RATE_WINDOW;
+        }
+        assert!(ledger.has_room(1 << 20, BUDGET, time), "2 MiB a second take two of one");
+        time += 20 * RATE_WINDOW;
+        ledger.wrote(id, 1, &[], time);
+        assert!(!ledger.has_room(1 << 20, BUDGET, time), "no longer");
+    }
 
-        ledger.enter(fingerprint(1), 100, now);
+    #[test]
+    fn an_idle_stream_tells_what_was_never_queued() {
+        let (ledger, id, now) = ledger();
+        hand_over(&ledger, 0, 100);
+        let flushed = Instant::now();
+        ledger.flushed(id, flushed);
+        hand_over(&ledger, 1, 100);
+        assert_eq!(ledger.queued().1, 2);
+        ledger.has_room(1, BUDGET, flushed + IDLE / 2);
+        assert_eq!(ledger.queued().1, 2, "the next write may be about to come");
+        ledger.has_room(1, BUDGET, flushed + IDLE);
+        assert_eq!(ledger.queued().1, 1, "what came before the flush is gone, what came after may only be late");
+        ledger.has_room(1, BUDGET, flushed + 2 * LOST);
+        assert_eq!(ledger.queued().1, 0);
+
+        ledger.enter(fingerprint(2), 100);
+        ledger.flushed(id, now + LOST);
+        ledger.has_room(1, BUDGET, now + 9 * LOST);
+        assert_eq!(ledger.queued().1, 1, "it is still being handed over");
+    }
+
+    #[test]
+    fn a_blocked_stream_forgets_nothing() {
+        let (ledger, id, now) = ledger();
+        hand_over(&ledger, 0, 2 << 20);
         ledger.wrote(id, 50, &[], now);
         ledger.blocked(id);
         let later = now + Duration::from_secs(60);
-        assert!(!ledger.has_room(BUDGET.bytes, BUDGET, later));
+        assert!(!ledger.has_room(LARGE, BUDGET, later));
         assert_eq!(ledger.health(later).stuck_since, Some(now));
     }
 
