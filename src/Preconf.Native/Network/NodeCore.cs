@@ -50,9 +50,9 @@ internal sealed partial class NodeCore : INativeEventSink
         Validator = services.Validator!;
         _logger = services.LoggerFactory.CreateLogger("Preconf.Native.Node");
         _logs = new NativeLogForwarder(services.LoggerFactory);
-        Publishes = new PendingTable<PublishResult>(1 << 16);
-        Requests = new PendingTable<RawResponse>(config.Resources.MaxRequestsInFlight);
-        Dials = new PendingTable<PeerId>(1024);
+        Publishes = new PendingTable<NetworkEvent, PublishResult>(1 << 16, OnPublished);
+        Requests = new PendingTable<ValueTuple, RawResponse>(config.Resources.MaxRequestsInFlight);
+        Dials = new PendingTable<ValueTuple, PeerId>(1024);
         if (config.RateLimit.Enabled)
         {
             Inbound = new RequestRateLimiter(config.RateLimit.MaxRequests, config.RateLimit.Window, Time);
@@ -85,11 +85,11 @@ internal sealed partial class NodeCore : INativeEventSink
 
     public PeerTable Peers { get; } = new();
 
-    public PendingTable<PublishResult> Publishes { get; }
+    public PendingTable<NetworkEvent, PublishResult> Publishes { get; }
 
-    public PendingTable<RawResponse> Requests { get; }
+    public PendingTable<ValueTuple, RawResponse> Requests { get; }
 
-    public PendingTable<PeerId> Dials { get; }
+    public PendingTable<ValueTuple, PeerId> Dials { get; }
 
     public RequestRateLimiter? Inbound { get; }
 
@@ -196,6 +196,8 @@ internal sealed partial class NodeCore : INativeEventSink
 
         _pumpEnded.TrySetResult();
     }
+
+    private void OnPublished(in NetworkEvent prepared, PublishResult result) => Events.Publish(prepared with { Publish = result });
 
     private void OnGossip(in PcnEvent nativeEvent)
     {

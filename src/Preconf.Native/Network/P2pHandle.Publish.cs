@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using Preconf.Native.Crypto;
 using Preconf.Native.Interop;
 using Preconf.Native.Protocol;
@@ -19,18 +18,16 @@ public sealed partial class P2pHandle
     /// <param name="cancellationToken">Stops the waiting; what is queued is still sent.</param>
     /// <returns>How many peers took it. <see cref="PublishOutcome.NoPeers"/> and <see cref="PublishOutcome.QueueFull"/> come after <see cref="P2pConfig.PublishTimeout"/>.</returns>
     /// <exception cref="NetworkException"><see cref="NetworkErrorKind.GossipValidation"/>: the validator refuses it; the text says why. Nothing was stored or sent.</exception>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    public async ValueTask<PublishResult> PublishCommitmentAsync(SignedCommitment commitment, CancellationToken cancellationToken = default)
+    public ValueTask<PublishResult> PublishCommitmentAsync(SignedCommitment commitment, CancellationToken cancellationToken = default)
     {
-        NodeCore core = _node.Core;
-        ValueTask<PublishResult> sent = SubmitCommitment(core, in commitment, out Bytes32 hash, out Address signer, cancellationToken);
-        PublishResult result = await sent.ConfigureAwait(false);
-        core.Emit(new NetworkEvent(NetworkEventKind.Published, core.LocalPeerId, in commitment, in signer, in hash)
+        try
         {
-            BlockNumber = commitment.Commitment.Preconf.BlockNumber,
-            Publish = result,
-        });
-        return result;
+            return SubmitCommitment(_node.Core, in commitment, cancellationToken);
+        }
+        catch (Exception error)
+        {
+            return ValueTask.FromException<PublishResult>(error);
+        }
     }
 
     /// <summary>Publishes a txlist whose hash the caller knows; see the other overload.</summary>
@@ -38,13 +35,17 @@ public sealed partial class P2pHandle
     /// <param name="cancellationToken">Stops the waiting; what is queued is still sent.</param>
     /// <returns>How many peers took it.</returns>
     /// <exception cref="NetworkException"><see cref="NetworkErrorKind.GossipValidation"/>: the hash is not that of the bytes, or there are more than 2 MiB.</exception>
-    public async ValueTask<PublishResult> PublishTxListAsync(RawTxListGossip txList, CancellationToken cancellationToken = default)
+    public ValueTask<PublishResult> PublishTxListAsync(RawTxListGossip txList, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(txList);
-        NodeCore core = _node.Core;
-        PublishResult result = await SubmitTxList(core, txList, cancellationToken).ConfigureAwait(false);
-        core.Emit(new NetworkEvent(NetworkEventKind.Published, core.LocalPeerId, txList) { Topic = GossipTopic.TxLists, Hash = txList.RawTxListHash, Publish = result });
-        return result;
+        try
+        {
+            return SubmitTxList(_node.Core, txList, cancellationToken);
+        }
+        catch (Exception error)
+        {
+            return ValueTask.FromException<PublishResult>(error);
+        }
     }
 
     /// <summary>Publishes a txlist: hashes it, stores it, hands it to the peers. Publish it before, or together with, the commitment that names it.</summary>
@@ -55,12 +56,11 @@ public sealed partial class P2pHandle
     public ValueTask<PublishResult> PublishTxListAsync(ReadOnlyMemory<byte> txList, CancellationToken cancellationToken = default) =>
         PublishTxListAsync(new RawTxListGossip(Keccak256.Hash(txList.Span), txList), cancellationToken);
 
-    private ValueTask<PublishResult> SubmitCommitment(
-        NodeCore core, in SignedCommitment commitment, out Bytes32 hash, out Address signer, CancellationToken cancellationToken)
+    private static ValueTask<PublishResult> SubmitCommitment(NodeCore core, in SignedCommitment commitment, CancellationToken cancellationToken)
     {
         Span<byte> ssz = stackalloc byte[SignedCommitmentCodec.Size];
         SignedCommitmentCodec.Encode(in commitment, ssz);
-        ValidationOutcome outcome = core.Judge(in commitment, ssz, out signer);
+        ValidationOutcome outcome = core.Judge(in commitment, ssz, out Address signer);
         if (outcome.Verdict != ValidationVerdict.Accept)
         {
             throw new NetworkException(
@@ -68,9 +68,13 @@ public sealed partial class P2pHandle
                 $"the commitment for block {commitment.Commitment.Preconf.BlockNumber} is not valid here ({outcome.Reason}, signer {signer}): not published");
         }
 
-        hash = PreconfSigning.PreconfirmationHash(ssz[..PreconfirmationCodec.Size]);
+        Bytes32 hash = PreconfSigning.PreconfirmationHash(ssz[..PreconfirmationCodec.Size]);
         core.Store.AddCommitment(in commitment, in hash, in signer);
-        return Submit(core, GossipTopic.Commitments, ssz, cancellationToken);
+        NetworkEvent published = new(NetworkEventKind.Published, core.LocalPeerId, in commitment, in signer, in hash)
+        {
+            BlockNumber = commitment.Commitment.Preconf.BlockNumber,
+        };
+        return Submit(core, in published, ssz, cancellationToken);
     }
 
     private static ValueTask<PublishResult> SubmitTxList(NodeCore core, RawTxListGossip txList, CancellationToken cancellationToken)
@@ -90,7 +94,8 @@ public sealed partial class P2pHandle
         try
         {
             int length = RawTxListGossipCodec.Encode(in named, bytes, buffer);
-            return Submit(core, GossipTopic.TxLists, buffer.AsSpan(0, length), cancellationToken);
+            NetworkEvent published = new(NetworkEventKind.Published, core.LocalPeerId, txList) { Topic = GossipTopic.TxLists, Hash = named };
+            return Submit(core, in published, buffer.AsSpan(0, length), cancellationToken);
         }
         finally
         {
@@ -98,16 +103,17 @@ public sealed partial class P2pHandle
         }
     }
 
-    private static ValueTask<PublishResult> Submit(NodeCore core, GossipTopic topic, ReadOnlySpan<byte> data, CancellationToken cancellationToken)
+    private static ValueTask<PublishResult> Submit(NodeCore core, in NetworkEvent published, ReadOnlySpan<byte> data, CancellationToken cancellationToken)
     {
-        if (!core.Publishes.TryRent(cancellationToken, out PendingTable<PublishResult>.Operation? operation))
+        if (!core.Publishes.TryRent(cancellationToken, out PendingTable<NetworkEvent, PublishResult>.Operation? operation))
         {
             return new(new PublishResult(PublishOutcome.QueueFull, 0));
         }
 
-        ValueTask<PublishResult> sent = operation!.Task;
+        ValueTask<PublishResult> sent = operation.Task;
+        operation.Context = published;
         uint deadline = (uint)core.Config.PublishTimeout.TotalMilliseconds;
-        switch (core.Native.Publish((byte)topic, data, operation.Token, deadline))
+        switch (core.Native.Publish((byte)published.Topic, data, operation.Token, deadline))
         {
             case PcnStatus.Ok:
                 break;
@@ -118,7 +124,7 @@ public sealed partial class P2pHandle
                 operation.Fail(core.Closed());
                 break;
             case PcnStatus status:
-                operation.Fail(new NetworkException(NetworkErrorKind.PublishFailure, $"{topic}: the native part refused the message: {status}"));
+                operation.Fail(new NetworkException(NetworkErrorKind.PublishFailure, $"{published.Topic}: the native part refused the message: {status}"));
                 break;
         }
 

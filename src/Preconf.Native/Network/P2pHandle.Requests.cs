@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Preconf.Native.Crypto;
 using Preconf.Native.Interop;
 using Preconf.Native.Protocol;
+using Preconf.Native.RateLimiting;
 using Preconf.Native.Ssz;
 using Preconf.Native.Types;
 using Preconf.Native.Validation;
@@ -68,14 +69,14 @@ public sealed partial class P2pHandle
     {
         NodeCore core = _node.Core;
         PeerEntry entry = Choose(core, peer);
-        await WaitForTurnAsync(core, entry.Id, protocol, cancellationToken).ConfigureAwait(false);
-        if (!core.Requests.TryRent(cancellationToken, out PendingTable<RawResponse>.Operation? operation))
+        using RequestPacer.Place place = _outbound is null ? default : await _outbound.EnterAsync(entry.Id, protocol, cancellationToken).ConfigureAwait(false);
+        if (!core.Requests.TryRent(cancellationToken, out PendingTable<ValueTuple, RawResponse>.Operation? operation))
         {
             throw new NetworkException(
                 NetworkErrorKind.ReqRespBackpressure, $"{protocol}: {core.Config.Resources.MaxRequestsInFlight} requests are in flight; wait for some to end");
         }
 
-        ValueTask<RawResponse> answered = operation!.Task;
+        ValueTask<RawResponse> answered = operation.Task;
         uint timeout = (uint)core.Config.RequestTimeout.TotalMilliseconds;
         PcnStatus status = core.Native.Request((byte)protocol, entry.IdText, request, operation.Token, timeout, out string text);
         if (status != PcnStatus.Ok)
@@ -114,20 +115,6 @@ public sealed partial class P2pHandle
         }
 
         return core.Peers.Find(peer) ?? throw new NetworkException(NetworkErrorKind.DialFailed, $"{peer} is not connected; dial it first");
-    }
-
-    // The same bucket the peer keeps for us: waiting here instead of being refused there.
-    private async ValueTask WaitForTurnAsync(NodeCore core, PeerId peer, RequestProtocol protocol, CancellationToken cancellationToken)
-    {
-        if (_outbound is null)
-        {
-            return;
-        }
-
-        while (_outbound.Take(peer, protocol) is { Ticks: > 0 } wait)
-        {
-            await Task.Delay(wait, core.Time, cancellationToken).ConfigureAwait(false);
-        }
     }
 
     private static NetworkException Refused(NodeCore core, PcnStatus status, RequestProtocol protocol, string text) => status switch

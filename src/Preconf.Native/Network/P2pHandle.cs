@@ -16,7 +16,7 @@ public sealed partial class P2pHandle
 {
     private readonly P2pNode _node;
     private readonly ILogger _logger;
-    private readonly RequestRateLimiter? _outbound;
+    private readonly RequestPacer? _outbound;
 
     internal P2pHandle(P2pNode node)
     {
@@ -24,7 +24,7 @@ public sealed partial class P2pHandle
         _logger = node.LoggerFactory.CreateLogger("Preconf.Native.Handle");
         if (node.Config.RateLimit.Enabled)
         {
-            _outbound = new RequestRateLimiter(node.Config.RateLimit.MaxRequests, node.Config.RateLimit.Window, node.Time);
+            _outbound = new RequestPacer(node.Config.RateLimit.MaxRequests, node.Config.RateLimit.Window, node.Time);
         }
     }
 
@@ -84,12 +84,12 @@ public sealed partial class P2pHandle
     {
         ArgumentNullException.ThrowIfNull(address);
         NodeCore core = _node.Core;
-        if (!core.Dials.TryRent(cancellationToken, out PendingTable<PeerId>.Operation? operation))
+        if (!core.Dials.TryRent(cancellationToken, out PendingTable<ValueTuple, PeerId>.Operation? operation))
         {
             throw new NetworkException(NetworkErrorKind.DialFailed, "too many dials are in flight; wait for some to end");
         }
 
-        ValueTask<PeerId> dialled = operation!.Task;
+        ValueTask<PeerId> dialled = operation.Task;
         PcnStatus status = core.Native.Dial(Encoding.UTF8.GetBytes(address.ToString()), operation.Token, out string text);
         if (status != PcnStatus.Ok)
         {

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Threading.Tasks.Sources;
 
 namespace Preconf.Native.Network;
@@ -7,18 +8,29 @@ namespace Preconf.Native.Network;
 /// sources are reused, so an operation costs no allocation in steady state; a token carries a generation, so an answer
 /// that comes after its operation was cancelled finds nobody.
 /// </summary>
+/// <typeparam name="TContext">What the operation carries along, in its slot.</typeparam>
 /// <typeparam name="T">The operation's result.</typeparam>
-internal sealed class PendingTable<T>
+internal sealed class PendingTable<TContext, T>
+    where TContext : struct
 {
+    /// <summary>Told of a result before the waiter is.</summary>
+    public delegate void Completed(in TContext context, T result);
+
     private readonly Lock _gate = new();
     private readonly int _limit;
+    private readonly Completed? _completed;
     private Operation[] _slots = [];
     private Operation? _free;
     private int _count;
     private Exception? _closed;
 
     /// <param name="limit">Operations in flight at once; at least 1.</param>
-    public PendingTable(int limit) => _limit = limit;
+    /// <param name="completed">Called with the context of each operation that ends with a result.</param>
+    public PendingTable(int limit, Completed? completed = null)
+    {
+        _limit = limit;
+        _completed = completed;
+    }
 
     /// <summary>Operations in flight.</summary>
     public int Count => Volatile.Read(ref _count);
@@ -28,7 +40,7 @@ internal sealed class PendingTable<T>
     /// <param name="operation">The operation to await, or null when the table is full.</param>
     /// <returns>False when the limit is reached.</returns>
     /// <exception cref="Exception">What the table was closed with.</exception>
-    public bool TryRent(CancellationToken cancellation, out Operation? operation)
+    public bool TryRent(CancellationToken cancellation, [NotNullWhen(true)] out Operation? operation)
     {
         cancellation.ThrowIfCancellationRequested();
         lock (_gate)
@@ -107,15 +119,16 @@ internal sealed class PendingTable<T>
     /// <summary>One operation: await <see cref="Task"/> once, exactly.</summary>
     internal sealed class Operation : IValueTaskSource<T>
     {
-        private readonly PendingTable<T> _table;
+        private readonly PendingTable<TContext, T> _table;
         private readonly uint _index;
         private ManualResetValueTaskSourceCore<T> _core = new() { RunContinuationsAsynchronously = true };
         private CancellationTokenRegistration _registration;
 
         // Generation in the upper bits, 1 in the lowest while somebody waits: one compare-and-swap decides who ends it.
         private ulong _state;
+        private TContext _context;
 
-        internal Operation(PendingTable<T> table, uint index)
+        internal Operation(PendingTable<TContext, T> table, uint index)
         {
             _table = table;
             _index = index;
@@ -125,6 +138,9 @@ internal sealed class PendingTable<T>
 
         /// <summary>Names the operation to the native part.</summary>
         public ulong Token => ((Volatile.Read(ref _state) >> 1) << 32) | _index;
+
+        /// <summary>What it carries along; to be set before it is handed over.</summary>
+        public ref TContext Context => ref _context;
 
         /// <summary>The wait for its end.</summary>
         public ValueTask<T> Task => new(this, _core.Version);
@@ -151,6 +167,7 @@ internal sealed class PendingTable<T>
 
             if (error is null)
             {
+                _table._completed?.Invoke(in _context, result);
                 _core.SetResult(result);
             }
             else
@@ -180,6 +197,7 @@ internal sealed class PendingTable<T>
             {
                 _registration.Dispose();
                 _registration = default;
+                _context = default;
                 _table.Return(this);
             }
         }

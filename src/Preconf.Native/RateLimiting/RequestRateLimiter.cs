@@ -3,8 +3,8 @@ using Preconf.Native.Protocol;
 namespace Preconf.Native.RateLimiting;
 
 /// <summary>
-/// A token bucket per peer and protocol: <c>MaxRequests</c> at once, refilled evenly over the window. The same one limits what
-/// peers may ask and, on the other side, what this node asks of them, so that an honest pair never meets the limit (lessons, Requests).
+/// What peers may ask: a token bucket per peer and protocol, <c>MaxRequests</c> at once, refilled evenly over the window. What this
+/// node asks goes through <see cref="RequestPacer"/>, so that an honest pair never meets the limit.
 /// </summary>
 public sealed class RequestRateLimiter
 {

@@ -1,0 +1,128 @@
+using Preconf.Native.Protocol;
+
+namespace Preconf.Native.RateLimiting;
+
+/// <summary>
+/// Paces what this node asks of a peer so that a peer which counts fairly never refuses: a request's place is free again one window
+/// after its answer, so the peer, which saw it before that, never counts more than the limit in any span of a window, whether it keeps a
+/// tumbling window (the reference), a sliding one or a token bucket. Kept by peer id, so a reconnect does not reset it. Thread-safe.
+/// </summary>
+public sealed class RequestPacer
+{
+    private readonly Lock _gate = new();
+    private readonly Dictionary<(PeerId Peer, RequestProtocol Protocol), Lane> _lanes = [];
+    private readonly int _maxRequests;
+    private readonly TimeSpan _window;
+    private readonly TimeProvider _time;
+
+    /// <summary>Makes a pacer.</summary>
+    /// <param name="maxRequests">Requests per window; at least 1.</param>
+    /// <param name="window">The window; above zero.</param>
+    /// <param name="time">The clock.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A bound is not positive.</exception>
+    public RequestPacer(int maxRequests, TimeSpan window, TimeProvider time)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(maxRequests, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(window, TimeSpan.Zero);
+        ArgumentNullException.ThrowIfNull(time);
+        _maxRequests = maxRequests;
+        _window = window;
+        _time = time;
+    }
+
+    /// <summary>Peers and protocols with places taken at the moment.</summary>
+    public int Count
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _lanes.Count;
+            }
+        }
+    }
+
+    /// <summary>Waits for a place, in the order of the calls.</summary>
+    /// <param name="peer">Whom to ask.</param>
+    /// <param name="protocol">What.</param>
+    /// <param name="cancellationToken">Gives up; no place is taken then.</param>
+    /// <returns>The place; dispose it when the answer is there, or the request has failed.</returns>
+    public async ValueTask<Place> EnterAsync(PeerId peer, RequestProtocol protocol, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(peer);
+        Lane? lane;
+        lock (_gate)
+        {
+            if (!_lanes.TryGetValue((peer, protocol), out lane))
+            {
+                lane = new Lane((peer, protocol), _maxRequests);
+                _lanes.Add(lane.Key, lane);
+            }
+
+            lane.Users++;
+        }
+
+        try
+        {
+            await lane.Places.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch
+        {
+            Forget(lane);
+            throw;
+        }
+
+        return new Place(this, lane);
+    }
+
+    private async Task LeaveAsync(Lane lane)
+    {
+        await Task.Delay(_window, _time).ConfigureAwait(false);
+        lane.Places.Release();
+        Forget(lane);
+    }
+
+    private void Forget(Lane lane)
+    {
+        lock (_gate)
+        {
+            if (--lane.Users == 0)
+            {
+                _lanes.Remove(lane.Key);
+                lane.Places.Dispose();
+            }
+        }
+    }
+
+    /// <summary>A request's place.</summary>
+    public readonly struct Place : IDisposable
+    {
+        private readonly RequestPacer? _pacer;
+        private readonly Lane? _lane;
+
+        internal Place(RequestPacer pacer, Lane lane)
+        {
+            _pacer = pacer;
+            _lane = lane;
+        }
+
+        /// <summary>The request has ended: one window later the place is free. To be called once; a default place does nothing.</summary>
+        public void Dispose()
+        {
+            if (_lane is not null)
+            {
+                _ = _pacer!.LeaveAsync(_lane);
+            }
+        }
+    }
+
+    /// <summary>The places of one peer and protocol, while somebody holds or wants one.</summary>
+    internal sealed class Lane((PeerId Peer, RequestProtocol Protocol) key, int places)
+    {
+        public (PeerId Peer, RequestProtocol Protocol) Key { get; } = key;
+
+        public SemaphoreSlim Places { get; } = new(places);
+
+        public int Users { get; set; }
+    }
+}
