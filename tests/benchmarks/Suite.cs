@@ -1,0 +1,97 @@
+using System.Globalization;
+using System.Text.Json;
+using BenchmarkDotNet.Configs;
+using BenchmarkDotNet.Jobs;
+using BenchmarkDotNet.Running;
+using BenchmarkDotNet.Toolchains.InProcess.Emit;
+using Preconf.Native.Benchmarks.Net;
+using Preconf.Native.Benchmarks.Report;
+using Preconf.Native.Network;
+
+namespace Preconf.Native.Benchmarks;
+
+/// <summary>The benchmarks as commands.</summary>
+internal static class Suite
+{
+    private static string Output => Environment.GetEnvironmentVariable("PRECONF_BENCH_OUTPUT") ?? "BenchmarkDotNet.Artifacts";
+
+    public static int Usage()
+    {
+        Console.Error.WriteLine(
+            """
+            usage: ./build.sh bench [micro|net|ring] [--quick] [options]
+              micro [BenchmarkDotNet options]      SSZ, signing, recovery, keccak
+              net [--runs N] [--only A,B,...]      two nodes over loopback, C# and plain Rust in turns
+              ring                                 the boundary: calls, hand-off, wake-up
+            --quick only shows that all of it runs.
+            """);
+        foreach (Scenario scenario in Scenario.All)
+        {
+            Console.Error.WriteLine($"  {scenario.Name,-22} {scenario.Text}");
+        }
+
+        return 2;
+    }
+
+    public static async Task<int> AllAsync(string[] args)
+    {
+        int micro = Micro(args);
+        int ring = await RingAsync(args);
+        return Math.Max(micro, Math.Max(ring, await NetAsync(args)));
+    }
+
+    public static int Micro(string[] args)
+    {
+        bool quick = args.Contains("--quick");
+        Job job = quick ? Job.Dry.WithToolchain(InProcessEmitToolchain.Instance) : Job.ShortRun.WithToolchain(InProcessEmitToolchain.Instance);
+        IConfig config = ManualConfig.Create(DefaultConfig.Instance).AddJob(job).WithArtifactsPath(Output);
+        string[] own = [.. args.Where(arg => arg != "--quick")];
+        int failed = BenchmarkSwitcher.FromAssembly(typeof(Suite).Assembly).Run(own.Length == 0 ? ["--filter", "*"] : own, config)
+            .Sum(summary => summary.Reports.Count(report => !report.Success));
+        return failed == 0 ? 0 : 1;
+    }
+
+    public static async Task<int> NetAsync(string[] args)
+    {
+        string? rust = Environment.GetEnvironmentVariable("PRECONF_BENCH_RUST");
+        bool quick = args.Contains("--quick");
+        string[] only = Option(args, "--only")?.Split(',') ?? [];
+        int runs = int.Parse(Option(args, "--runs") ?? (quick ? "1" : "5"), CultureInfo.InvariantCulture);
+        string caption = string.Create(CultureInfo.InvariantCulture, $"medians of {runs} runs each, in turns; {Machine.Describe()}");
+        Console.WriteLine(caption);
+        Console.WriteLine(rust is null ? "plain Rust is not measured: its program could not be built" : "plain Rust: native/preconf-bench");
+        Console.WriteLine("two nodes in one process, loopback, rate limit lifted, every commitment verified and stored, every txlist hashed and stored");
+        Console.WriteLine(Table.Head);
+        List<ResultRow> rows = await new NetBench(rust, runs).RunAsync(only, quick);
+        Directory.CreateDirectory(Output);
+        await File.WriteAllTextAsync(Path.Combine(Output, "net.json"), JsonSerializer.Serialize([.. rows], ResultJson.Default.ResultRowArray));
+        await File.WriteAllTextAsync(Path.Combine(Output, "net.svg"), Plot.Draw(rows, caption));
+        Console.WriteLine($"written: {Path.Combine(Output, "net.json")}, net.svg");
+        return 0;
+    }
+
+    public static async Task<int> RunScenarioAsync(string name, string[] args)
+    {
+        Scenario? scenario = Scenario.All.FirstOrDefault(known => known.Name == name);
+        if (scenario is null)
+        {
+            return Usage();
+        }
+
+        string? count = Option(args, "--count");
+        NetOptions options = new(
+            Option(args, "--transport") == "quic",
+            Option(args, "--author") == "identity" ? GossipAuthor.Identity : GossipAuthor.Ed25519,
+            count is null ? null : int.Parse(count, CultureInfo.InvariantCulture));
+        foreach (Result result in await scenario.RunAsync(options))
+        {
+            Console.WriteLine(JsonSerializer.Serialize(result, ResultJson.Default.Result));
+        }
+
+        return 0;
+    }
+
+    public static Task<int> RingAsync(string[] args) => Task.FromResult(args.Length < 0 ? 1 : 0);
+
+    private static string? Option(string[] args, string name) => args.SkipWhile(arg => arg != name).Skip(1).FirstOrDefault();
+}
