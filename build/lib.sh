@@ -22,6 +22,7 @@ host_rid() {
   case $(uname -s) in
     Linux) os=linux; if ldd --version 2>&1 | grep -qi musl; then os=linux-musl; fi ;;
     Darwin) os=osx ;;
+    MINGW* | MSYS*) os=win; case $(uname -s) in *ARM64*) echo win-arm64; return ;; esac ;;
     *) die "no RID for $(uname -s); see build/rids.txt" ;;
   esac
   case $(uname -m) in
@@ -71,6 +72,19 @@ crates_ready() {
   triple=$(rid_field "$(host_rid)" 2)
   cargo_ fetch --locked --offline --target "$triple" >/dev/null 2>&1 ||
     CARGO_NET_RETRY=0 CARGO_HTTP_TIMEOUT=15 cargo_ fetch --locked --target "$triple" >/dev/null 2>&1
+}
+
+# exclusive COMMAND...: one at a time in this checkout, where there is flock; a second build waits for the first instead of writing the same files.
+exclusive() {
+  mkdir -p "$root/target"
+  if have flock; then
+    (
+      flock 9
+      "$@" 9>&-
+    ) 9>"$root/target/.build-lock"
+  else
+    "$@"
+  fi
 }
 
 need_dotnet() { have dotnet || die "the .NET SDK is missing: install .NET 10 from https://dotnet.microsoft.com/download"; }

@@ -35,6 +35,7 @@ matches() {
 build() {
   have cargo || die "the native library for $rid must be built (no build or asset has the hash of these sources), and cargo is missing: \
 install Rust 1.95 or later from https://rustup.rs and a C compiler"
+  have perl || die "perl is missing (keccak's assembly is generated with it): install perl"
   have cc || have gcc || have clang || die "a C compiler is missing (for secp256k1 and ring): install gcc or clang"
   say "native: building for $rid; this takes minutes, once"
   sh "$root/build/cargo-native.sh" "$rid" "$sources" "$local_dir" ||

@@ -1,8 +1,8 @@
 #!/bin/sh
 # What README.md names is there: verbs, paths, and the program's commands and flags.
+# shellcheck disable=SC2013,SC2016 # words are meant, and the backticks are Markdown's
 . "$(dirname -- "$0")/../lib.sh"
 
-# shellcheck disable=SC2013,SC2016 # words are meant, and the backticks are Markdown's
 cd "$root"
 failed=0
 missing() { echo "README.md names $1, which is not there"; failed=1; }

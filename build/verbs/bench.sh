@@ -5,5 +5,5 @@
 need_dotnet
 project=$root/tests/benchmarks
 [ -d "$project" ] || die "there are no benchmarks in tests/benchmarks"
-dotnet build "$project" -c Release --nologo -v quiet >&2
+exclusive dotnet build "$project" -c Release --nologo -v quiet >&2
 exec dotnet run --project "$project" -c Release --no-build -- "$@"

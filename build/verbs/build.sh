@@ -4,4 +4,4 @@
 
 need_dotnet
 sh "$root/build/native.sh" "$@" >/dev/null
-exec dotnet build "$solution" -c Release --nologo -v quiet
+exclusive dotnet build "$solution" -c Release --nologo -v quiet

@@ -4,5 +4,5 @@
 
 need_dotnet
 rm -rf "$root/target/package"
-dotnet pack "$root/src/Preconf.Native" -c Release -o "$root/target/package" --nologo -v quiet >&2
+exclusive dotnet pack "$root/src/Preconf.Native" -c Release -o "$root/target/package" --nologo -v quiet >&2
 ls "$root"/target/package/*.nupkg

@@ -3,5 +3,5 @@
 . "$(dirname -- "$0")/../lib.sh"
 
 need_dotnet
-dotnet build "$root/src/Preconf.Node" -c Release --nologo -v quiet >&2
+exclusive dotnet build "$root/src/Preconf.Node" -c Release --nologo -v quiet >&2
 exec dotnet "$root/src/Preconf.Node/bin/Release/net10.0/preconf-node.dll" demo "$@"

@@ -10,7 +10,7 @@ dotnet test "$solution" -c Release --no-build --nologo -m:1 --logger 'console;ve
   --results-directory "$root/TestResults" || failed=1
 
 if crates_ready; then
-  cargo_ test --workspace --all-features --locked --quiet || failed=1
+  cargo_ test --workspace --all-features --locked --quiet --no-fail-fast || failed=1
 elif [ "${CI:-}" = true ] && have cargo && [ -n "${CARGO_LOCAL_REGISTRY:-}" ]; then
   say "Rust tests FAILED: the crates of Cargo.lock are not all in $CARGO_LOCAL_REGISTRY"
   failed=1
