@@ -56,6 +56,26 @@ public sealed partial class P2pHandle
     public ValueTask<PublishResult> PublishTxListAsync(ReadOnlyMemory<byte> txList, CancellationToken cancellationToken = default) =>
         PublishTxListAsync(new RawTxListGossip(Keccak256.Hash(txList.Span), txList), cancellationToken);
 
+    /// <summary>
+    /// Publishes bytes as they are: not validated, not stored. For showing that other nodes refuse what is wrong; a host has no use for it.
+    /// </summary>
+    /// <param name="topic">The topic.</param>
+    /// <param name="data">Any bytes, up to 10 MiB.</param>
+    /// <param name="cancellationToken">Stops the waiting; what is queued is still sent.</param>
+    /// <returns>How many peers took it.</returns>
+    internal ValueTask<PublishResult> PublishRawAsync(GossipTopic topic, ReadOnlyMemory<byte> data, CancellationToken cancellationToken = default)
+    {
+        try
+        {
+            NetworkEvent published = new(NetworkEventKind.Published, LocalPeerId) { Topic = topic, Hash = Keccak256.Hash(data.Span) };
+            return Submit(_node.Core, in published, data.Span, cancellationToken);
+        }
+        catch (Exception error)
+        {
+            return ValueTask.FromException<PublishResult>(error);
+        }
+    }
+
     private static ValueTask<PublishResult> SubmitCommitment(NodeCore core, in SignedCommitment commitment, CancellationToken cancellationToken)
     {
         Span<byte> ssz = stackalloc byte[SignedCommitmentCodec.Size];

@@ -1,0 +1,84 @@
+using System.CommandLine;
+using Microsoft.Extensions.Logging;
+using Preconf.Native.Network;
+using Preconf.Native.Protocol;
+using Preconf.Node.Configuration;
+using Preconf.Node.Output;
+
+namespace Preconf.Node.Commands;
+
+/// <summary><c>run</c>: one node until SIGINT or SIGTERM.</summary>
+internal static class RunCommand
+{
+    // What a slow reader of stdout may fall behind before it is told of losses.
+    private const int EventCapacity = 65_536;
+    private static readonly TimeSpan ListenPatience = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan LastLines = TimeSpan.FromSeconds(1);
+
+    /// <summary>Makes the command.</summary>
+    public static Command Create()
+    {
+        Command command = new("run", "Run a node until SIGINT or SIGTERM. Every flag can also be given in the environment (PRECONF_CHAIN_ID, lists with ;) or in a JSON file.");
+        NodeOptions.AddTo(command, NodeOptions.Run);
+        command.SetAction(async (parse, _) => (int)await RunAsync(SettingSources.Read(parse, NodeOptions.Run)).ConfigureAwait(false));
+        return command;
+    }
+
+    /// <summary>Runs a node with its events on stdout.</summary>
+    /// <param name="settings">What to run.</param>
+    /// <returns>How the process ends.</returns>
+    public static async Task<ExitCode> RunAsync(NodeSettings settings)
+    {
+        using StopSignals signals = new();
+        using ILoggerFactory loggers = Loggers.Create(settings.LogLevel ?? LogLevel.Information);
+        await using P2pNode node = NodeStart.Create(settings.Node, loggers);
+        using EventReader<NetworkEvent> events = node.Handle.Subscribe(EventCapacity);
+        IEventOutput output = settings.Json ? new JsonEventOutput(JsonLines.StandardOutput) : new TextEventOutput(Console.Out, settings.Node.ChainId);
+        try
+        {
+            await NodeStart.StartAsync(node, signals.Token).ConfigureAwait(false);
+            await WaitForListenersAsync(node.Handle, settings.Node.Listen, signals.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (signals.Token.IsCancellationRequested)
+        {
+            return ExitCode.Ok;
+        }
+
+        Task telling = Task.Factory.StartNew(
+            () => TellAsync(node.Handle, events, output), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).Unwrap();
+        await node.RunAsync(signals.Token).ConfigureAwait(false);
+
+        // A stdout that nobody reads must not keep the process.
+        await Task.WhenAny(telling, Task.Delay(LastLines)).ConfigureAwait(false);
+        return ExitCode.Ok;
+    }
+
+    private static async Task TellAsync(P2pHandle handle, EventReader<NetworkEvent> events, IEventOutput output)
+    {
+        output.Listening(handle.LocalPeerId, handle.DialableAddresses);
+        while (await events.WaitToReadAsync().ConfigureAwait(false))
+        {
+            while (events.TryRead(out NetworkEvent networkEvent))
+            {
+                output.Event(in networkEvent);
+            }
+
+            if (events.TakeDropped() is var lost and not 0)
+            {
+                output.Lost(lost);
+            }
+        }
+    }
+
+    // An address of all interfaces becomes several, told one by one; the first line waits until each listener has one.
+    private static async Task WaitForListenersAsync(P2pHandle handle, IList<string> wanted, CancellationToken cancellationToken)
+    {
+        long deadline = Environment.TickCount64 + (long)ListenPatience.TotalMilliseconds;
+        MultiaddrTransport[] transports = [.. wanted.Select(text => Multiaddr.Parse(text).Transport)];
+        while (transports.GroupBy(transport => transport).Any(group => handle.ListeningAddresses.Count(address => address.Transport == group.Key) < group.Count())
+            && Environment.TickCount64 < deadline)
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(10), cancellationToken).ConfigureAwait(false);
+        }
+    }
+}

@@ -1,0 +1,79 @@
+using System.CommandLine;
+
+namespace Preconf.Node.Configuration;
+
+/// <summary>
+/// The flags that are settings. All take texts, so that whatever is wrong with their values is told at once, together with the faults of
+/// the environment and the file.
+/// </summary>
+internal static class NodeOptions
+{
+    /// <summary>Where to listen.</summary>
+    public static Option Listen { get; } = Several("--listen", "MULTIADDR", "listen here; TCP or QUIC, port 0 takes a free one [default: TCP and UDP 9000 on all addresses]");
+
+    /// <summary>The network.</summary>
+    public static Option ChainId { get; } = One("--chain-id", "N", "L2 chain id [default: 167000]");
+
+    /// <summary>Where the key is.</summary>
+    public static Option DataDirectory { get; } = One("--data-dir", "DIR", "folder of the node's key, node.key [default: preconf-native in the local application data]");
+
+    /// <summary>No key file.</summary>
+    public static Option EphemeralKey { get; } = Flag("--ephemeral-key", "a fresh identity that dies with the node, instead of the key file");
+
+    /// <summary>Whom to stay connected to.</summary>
+    public static Option StaticPeer { get; } = Several("--static-peer", "MULTIADDR", "stay connected to this peer (…/p2p/PEER_ID)");
+
+    /// <summary>Whom to start with.</summary>
+    public static Option Bootnode { get; } = Several("--bootnode", "MULTIADDR|ENR", "a node to start from");
+
+    /// <summary>No discovery.</summary>
+    public static Option NoDiscovery { get; } = Flag("--no-discovery", "do not look for peers");
+
+    /// <summary>What signatures are over.</summary>
+    public static Option Domain { get; } = One("--domain", "HEX", "the 32 bytes signing hashes start with [default: ASCII TAIKO_PRECONF_DOMAIN_PLACEHOLDER]");
+
+    /// <summary>The chain's slasher.</summary>
+    public static Option Slasher { get; } = One("--slasher", "ADDRESS", "refuse commitments that name another slasher [default: not checked]");
+
+    /// <summary>Who may sign.</summary>
+    public static Option ExpectedSigner { get; } = Several("--expected-signer", "ADDRESS", "an elected preconfer; commitments of others are refused");
+
+    /// <summary>Anyone may sign.</summary>
+    public static Option AnySigner { get; } = Flag("--any-signer", "take commitments of any signer; for test networks");
+
+    /// <summary>Output for programs.</summary>
+    public static Option Json { get; } = Flag("--json", "one JSON object a line on stdout instead of text");
+
+    /// <summary>Verbosity.</summary>
+    public static Option LogLevel { get; } = One("--log-level", "LEVEL", "trace, debug, information, warning, error, critical or none; logs go to stderr");
+
+    /// <summary>The settings file.</summary>
+    public static Option<string> ConfigFile { get; } = new("--config") { HelpName = "FILE", Description = "JSON file of settings; the environment and flags win over it" };
+
+    /// <summary>The flags of a node that runs.</summary>
+    public static IReadOnlyList<Option> Run { get; } =
+        [Listen, ChainId, DataDirectory, EphemeralKey, StaticPeer, Bootnode, NoDiscovery, Domain, Slasher, ExpectedSigner, AnySigner, Json, LogLevel];
+
+    /// <summary>The flags of a light peer that asks or publishes.</summary>
+    public static IReadOnlyList<Option> Light { get; } = [ChainId, Domain, Slasher, ExpectedSigner, AnySigner, Json, LogLevel];
+
+    /// <summary>Adds flags and <see cref="ConfigFile"/> to a command.</summary>
+    /// <param name="command">The command.</param>
+    /// <param name="flags">The flags.</param>
+    public static void AddTo(Command command, IEnumerable<Option> flags)
+    {
+        foreach (Option flag in flags)
+        {
+            command.Options.Add(flag);
+        }
+
+        command.Options.Add(ConfigFile);
+    }
+
+    private static Option<string> One(string name, string value, string description) => new(name) { HelpName = value, Description = description };
+
+    private static Option<string[]> Several(string name, string value, string description) =>
+        new(name) { HelpName = value, Description = description + "; repeatable", Arity = ArgumentArity.OneOrMore, AllowMultipleArgumentsPerToken = false };
+
+    private static Option<bool> Flag(string name, string description) => new(name) { Description = description };
+}

@@ -1,0 +1,17 @@
+using Microsoft.Extensions.Logging;
+using Preconf.Native.Network;
+
+namespace Preconf.Node.Configuration;
+
+/// <summary>All that flags, environment and file can say: a node's configuration and how the program talks.</summary>
+internal sealed class NodeSettings
+{
+    /// <summary>The node's.</summary>
+    public P2pConfig Node { get; } = new();
+
+    /// <summary>One JSON object a line on stdout instead of text for people.</summary>
+    public bool Json { get; set; }
+
+    /// <summary>The least severe log line that stderr gets; null: as the command has it.</summary>
+    public LogLevel? LogLevel { get; set; }
+}

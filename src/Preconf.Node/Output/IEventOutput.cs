@@ -1,0 +1,21 @@
+using Preconf.Native.Network;
+using Preconf.Native.Protocol;
+
+namespace Preconf.Node.Output;
+
+/// <summary>Tells of a running node on stdout.</summary>
+internal interface IEventOutput
+{
+    /// <summary>The node runs; always told first.</summary>
+    /// <param name="peer">The node.</param>
+    /// <param name="addresses">What another node dials.</param>
+    void Listening(PeerId peer, IReadOnlyList<Multiaddr> addresses);
+
+    /// <summary>Something happened.</summary>
+    /// <param name="networkEvent">What.</param>
+    void Event(in NetworkEvent networkEvent);
+
+    /// <summary>Events were lost because this output was too slow.</summary>
+    /// <param name="count">How many.</param>
+    void Lost(long count);
+}

@@ -1,0 +1,98 @@
+using System.Net;
+using Preconf.Native.Crypto;
+using Preconf.Native.Protocol;
+
+namespace Preconf.Native.UnitTests.Protocol;
+
+public sealed class EnrTests
+{
+    // EIP-778's example.
+    private const string Example =
+        "enr:-IS4QHCYrYZbAKWCBRlAy5zzaDZXJBGkcnh4MHcBFZntXNFrdvJjX04jRzjzCBOonrkTfj499SZuOh8R33Ls8RRcy5wBgmlkgnY0gmlwhH8AAAGJc2VjcDI1NmsxoQPKY0yuDUmstAHYpMa2_oxVtw0RW_QAdpzBQA8yWM0xOIN1ZHCCdl8";
+
+    private static readonly byte[] ExampleSecret = Convert.FromHexString("b71c71a67e1177ad4e901695e1b4b9ee17ae16c6668d313eac2f96dbcda3f291");
+
+    [Fact]
+    public void TheExampleOfTheStandardIsMadeAndRead()
+    {
+        EnrEndpoints endpoints = new() { Ip = IPAddress.Loopback, Udp = 30303 };
+        Assert.Equal(Example, Enr.Sign(ExampleSecret, endpoints).ToString());
+
+        Enr read = Enr.Parse(Example);
+        Assert.Equal(1UL, read.Sequence);
+        Assert.Equal(endpoints, read.Endpoints);
+        Assert.Equal("03ca634cae0d49acb401d8a4c6b6fe8c55b70d115bf400769cc1400f3258cd3138", Convert.ToHexStringLower(read.PublicKey.Span));
+        Assert.Equal(Example, read.ToString());
+        Assert.Equal(["id", "ip", "secp256k1", "udp"], read.Pairs.Select(pair => pair.Key));
+    }
+
+    [Fact]
+    public void EverythingARecordCanSayComesBack()
+    {
+        byte[] secret = new byte[Secp256k1.SecretSize];
+        Secp256k1.NewSecret(secret);
+        EnrEndpoints endpoints = new()
+        {
+            Ip = IPAddress.Parse("192.0.2.1"),
+            Tcp = 9000,
+            Udp = 9001,
+            Ip6 = IPAddress.Parse("2001:db8::1"),
+            Tcp6 = 1,
+            Udp6 = 65535,
+        };
+        foreach (ulong sequence in new ulong[] { 0, 1, 127, 128, 256, ulong.MaxValue })
+        {
+            Enr read = Enr.Parse(Enr.Sign(secret, endpoints, sequence).ToString());
+            Assert.Equal(sequence, read.Sequence);
+            Assert.Equal(endpoints, read.Endpoints);
+        }
+    }
+
+    [Fact]
+    public void ARecordChangedAnywhereIsRefused()
+    {
+        byte[] record = Enr.Parse(Example).Record.ToArray();
+        for (int i = 0; i < record.Length; i++)
+        {
+            byte[] changed = [.. record];
+            changed[i] ^= 1;
+            Assert.False(Enr.TryDecode(changed, out _, out string? fault), $"byte {i}");
+            Assert.NotEmpty(fault!);
+        }
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("enr:")]
+    [InlineData("enode://abc")]
+    [InlineData("enr:-IS4QHCYrYZbAKWCBRlAy5zzaDZXJBGkcnh4MHcBFZntXNFrdvJjX04jRzjzCBOonrkTfj499SZuOh8R33Ls8RRcy5wBgmlkgnY0")]
+    [InlineData(Example + "A")]
+    [InlineData(Example + "=")]
+    [InlineData("enr:!!!!")]
+    public void WhatIsNoRecordIsRefusedWithAReason(string text) => Assert.Throws<FormatException>(() => Enr.Parse(text));
+
+    [Fact]
+    public void RandomBytesNeverCrashTheReader()
+    {
+        Random random = new(1);
+        for (int i = 0; i < 20_000; i++)
+        {
+            byte[] bytes = new byte[random.Next(320)];
+            random.NextBytes(bytes);
+            if (bytes.Length > 2)
+            {
+                // A plausible list header, so that the reader gets to the items.
+                (bytes[0], bytes[1]) = bytes.Length - 2 is >= 56 and < 256 ? ((byte)0xf8, (byte)(bytes.Length - 2)) : ((byte)0xc0, bytes[1]);
+            }
+
+            Assert.False(Enr.TryDecode(bytes, out _, out _));
+        }
+    }
+
+    [Fact]
+    public void AddressesOfTheWrongFamilyAndImpossiblePortsAreRefused()
+    {
+        Assert.Throws<ArgumentException>(() => Enr.Sign(ExampleSecret, new EnrEndpoints { Ip = IPAddress.IPv6Loopback }));
+        Assert.Throws<ArgumentException>(() => Enr.Sign(ExampleSecret, new EnrEndpoints { Tcp = 65536 }));
+    }
+}
