@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Invocation;
 using Preconf.Native.Network;
 using Preconf.Node.Commands;
+using Preconf.Node.Demo;
 
 namespace Preconf.Node;
 
@@ -14,7 +15,15 @@ internal static class Program
         {
             RunCommand.Create(),
             KeyCommand.Create(),
+            PublishCommand.Create(),
+            DemoCommand.Create(),
+            RoleCommand.Create(),
         };
+        foreach (Command command in AskCommands.Create())
+        {
+            root.Subcommands.Add(command);
+        }
+
         ParseResult parse = root.Parse(arguments);
         if (parse.Action is ParseErrorAction)
         {

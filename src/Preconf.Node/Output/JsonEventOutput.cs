@@ -106,6 +106,15 @@ internal sealed class JsonEventOutput(JsonLines lines) : IEventOutput
             case NetworkEventKind.GossipSignedCommitment or NetworkEventKind.Published when told.Topic == GossipTopic.Commitments && !told.Signer.IsZero:
                 json.WriteString("txListHash", told.Commitment.Commitment.Preconf.RawTxListHash.ToString());
                 break;
+            case NetworkEventKind.ReqRespCommitments when told.Commitments is { } page:
+                json.WriteStartArray("blocks");
+                foreach (SignedCommitment commitment in page.Commitments)
+                {
+                    json.WriteRawValue(commitment.Commitment.Preconf.BlockNumber.ToString(), skipInputValidation: true);
+                }
+
+                json.WriteEndArray();
+                break;
             case NetworkEventKind.PeerSubscription:
                 json.WriteBoolean("subscribed", told.Flag);
                 break;
