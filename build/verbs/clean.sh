@@ -3,4 +3,4 @@
 . "$(dirname -- "$0")/../lib.sh"
 
 cd "$root"
-rm -rf target TestResults BenchmarkDotNet.Artifacts src/*/bin src/*/obj tests/*/bin tests/*/obj
+rm -rf target TestResults BenchmarkDotNet.Artifacts src/*/bin src/*/obj tests/*/bin tests/*/obj build/*/bin build/*/obj
