@@ -38,7 +38,7 @@ internal static class Program
         }
         catch (P2pConfigException error)
         {
-            return (int)Fail(ExitCode.Usage, "configuration", error.Message);
+            return (int)Fail(ExitCode.Usage, "configuration", "what was given is not valid:" + string.Concat(error.Faults.Select(fault => "\n  - " + fault)));
         }
         catch (CommandException error)
         {

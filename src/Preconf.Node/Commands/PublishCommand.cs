@@ -191,7 +191,7 @@ internal static class PublishCommand
             return;
         }
 
-        static string Peers(PublishResult result) => string.Create(CultureInfo.InvariantCulture, $"{result.Outcome}, {result.Peers} peers");
+        static string Peers(PublishResult result) => string.Create(CultureInfo.InvariantCulture, $"{result.Outcome}, {result.Peers} {(result.Peers == 1 ? "peer" : "peers")}");
         Table table = new();
         table.Add("block", preconf.BlockNumber.ToString());
         table.Add("signer", signer.ToString());

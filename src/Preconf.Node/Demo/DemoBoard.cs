@@ -26,9 +26,13 @@ internal sealed class DemoBoard(IReadOnlyList<DemoNode> nodes, int blocks)
         if (_live)
         {
             Erase();
-            string table = ToString();
-            Console.Out.Write(table);
-            _drawn = table.AsSpan().Count('\n');
+            // A line the terminal wraps would count as two.
+            int width = Math.Max(1, Console.WindowWidth - 1);
+            foreach (string line in ToString().Split(Environment.NewLine, StringSplitOptions.RemoveEmptyEntries))
+            {
+                Console.Out.WriteLine(line.Length <= width ? line : line[..width]);
+                _drawn++;
+            }
         }
     }
 

@@ -96,7 +96,7 @@ internal sealed class DemoNode : IDisposable
 
             lock (_stderr)
             {
-                return string.Create(CultureInfo.InvariantCulture, $"{Name} (process {_process.Id}) ended by itself with {_process.ExitCode}:\n{string.Join('\n', _stderr)}");
+                return string.Create(CultureInfo.InvariantCulture, $"{Name} (process {_process.Id}) ended by itself with {_process.ExitCode}{string.Concat(_stderr.Select(line => "\n  " + line))}");
             }
         }
     }

@@ -54,7 +54,7 @@ internal static class DemoTelling
                 node.TxLists.Add(Text(line, "hash"));
                 break;
             case "caughtUp":
-                node.State = $"live, after catching up: {line.GetProperty("commitments")} commitments, {line.GetProperty("txLists")} txlists";
+                node.State = $"live; {line.GetProperty("commitments")} commitments and {line.GetProperty("txLists")} txlists fetched before";
                 break;
         }
     }

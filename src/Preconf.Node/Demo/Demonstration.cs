@@ -34,6 +34,7 @@ internal sealed class Demonstration : IDisposable
     private readonly HashSet<string> _hostileTxLists = [];
     private readonly DemoBoard _board;
     private DateTime _drawn;
+    private bool _lateIsLive;
 
     /// <summary>Prepares; nothing runs yet.</summary>
     public Demonstration()
@@ -65,6 +66,7 @@ internal sealed class Demonstration : IDisposable
         DemoNode late = await FollowAsync(tcp, quic, hostile, preconfer, cancellationToken).ConfigureAwait(false);
 
         DemoNode[] honest = [preconfer, tcp, quic, late];
+        await UntilAsync(() => late.State is not ("starting" or DemoTelling.CatchingUp), "the late joiner is live", cancellationToken).ConfigureAwait(false);
         await UntilAsync(() => honest.All(HasAll), "every honest node has told of every block", cancellationToken).ConfigureAwait(false);
         _board.Say($"every honest node says it has all {_blocks.Count} blocks; now asking each for all of them, as a light peer");
         await CheckAsync(honest, tcp, cancellationToken).ConfigureAwait(false);
@@ -122,6 +124,7 @@ internal sealed class Demonstration : IDisposable
                 _board.Say($"the hostile peer sent {name}: refused, {reason}");
             }
 
+            SayWhenLive(late);
             if (slot == LateFromBlock)
             {
                 late = Start("late joiner", RoleCommand.Late);
@@ -131,6 +134,18 @@ internal sealed class Demonstration : IDisposable
         }
 
         return late!;
+    }
+
+    private void SayWhenLive(DemoNode? late)
+    {
+        lock (Gate)
+        {
+            if (!_lateIsLive && late is not null && late.State.StartsWith("live", StringComparison.Ordinal))
+            {
+                _lateIsLive = true;
+                _board.Say($"the late joiner is {late.State}");
+            }
+        }
     }
 
     private async Task CheckAsync(DemoNode[] honest, DemoNode attacked, CancellationToken cancellationToken)
@@ -164,6 +179,11 @@ internal sealed class Demonstration : IDisposable
         {
             throw new CommandException(ExitCode.Unexpected, "demo", fault);
         }
+
+        lock (Gate)
+        {
+            _nodes.ForEach(node => node.State = "stopped");
+        }
     }
 
     private DemoNode Start(string name, string role)
@@ -192,7 +212,7 @@ internal sealed class Demonstration : IDisposable
 
     private static bool Has(DemoNode node, DemoBlock block) => node.Commitments.ContainsKey(block.Number) && node.TxLists.Contains(block.TxListHash.ToString());
 
-    private bool HasAll(DemoNode node) => _blocks.All(block => Has(node, block)) && node.State != DemoTelling.CatchingUp;
+    private bool HasAll(DemoNode node) => _blocks.All(block => Has(node, block));
 
     private async Task UntilAsync(Func<bool> condition, string what, CancellationToken cancellationToken)
     {
