@@ -207,6 +207,8 @@ fn eight_threads_call_while_it_stops() {
                     }
                 });
             }
+            // A failed assertion must end the callers too, or the scope would wait for them for ever.
+            let _ended = Ended(&done);
             thread::sleep(Duration::from_millis(20 + 10 * round));
             assert_eq!(host.stop(), PcnStatus::Ok);
             let seen = host.end_but_keep(&done);
@@ -220,15 +222,26 @@ fn eight_threads_call_while_it_stops() {
     }
 }
 
+/// Sets its flag when it goes out of scope, however that happens.
+struct Ended<'a>(&'a AtomicBool);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// How many of the commands will have a result.
 fn call_everything(token: u64, peer: &str, n: u64) -> u32 {
     let (data, peer) = (n.to_le_bytes(), common::bytes(peer.as_bytes()));
+    // Of a generation that no slot reaches: a small number could be a lease that the reader holds.
+    let forged = 1 << 60 | n;
     let mut stats = PcnStats::default();
     // SAFETY: all arguments live through their calls.
     let statuses = unsafe {
         node::pcn_node_stats(token, &mut stats);
         commands::pcn_node_refuse(token, n);
-        events::pcn_node_release(token, &n, 1);
+        events::pcn_node_release(token, &forged, 1);
         events::pcn_node_interrupt(token);
         [
             commands::pcn_node_publish(token, 0, data.as_ptr(), 8, n, 100, ptr::null_mut()),
