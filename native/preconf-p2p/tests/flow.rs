@@ -64,7 +64,7 @@ async fn an_unpaced_burst_loses_nothing_through_a_short_queue() {
     burst(TestNode::in_process(short).await, TestNode::in_process(short).await).await;
 }
 
-/// A gossipsub peer that joins and then never polls its swarm again: it takes nothing more.
+/// A gossipsub peer that joins the mesh and then never polls its swarm again: it takes nothing more.
 async fn sleeper(node: &mut TestNode) -> libp2p::Swarm<gossipsub::Behaviour> {
     let keypair = Keypair::generate_ed25519();
     let mut peer = raw::swarm(&keypair, raw::gossipsub(&keypair, 167_000, |_| {}));
@@ -74,6 +74,20 @@ async fn sleeper(node: &mut TestNode) -> libp2p::Swarm<gossipsub::Behaviour> {
         () = node.subscriptions_of(id) => {}
         () = async { loop { peer.select_next_some().await; } } => {}
     }
+    let in_mesh = |peer: &libp2p::Swarm<gossipsub::Behaviour>, topic| {
+        let hash = IdentTopic::new(topic_name(167_000, topic)).hash();
+        peer.behaviour().mesh_peers(&hash).count() > 0
+    };
+    while !Topic::ALL.into_iter().all(|topic| in_mesh(&peer, topic)) {
+        let _ = tokio::time::timeout(Duration::from_millis(50), peer.select_next_some()).await;
+    }
+    // The GRAFTs leave.
+    let _ = tokio::time::timeout(Duration::from_millis(300), async {
+        loop {
+            peer.select_next_some().await;
+        }
+    })
+    .await;
     peer
 }
 
@@ -152,13 +166,16 @@ async fn a_message_of_others_passes_a_peer_that_stops_reading() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_ihave_of_4000_ids_is_taken() {
     const MESSAGES: u64 = 4000;
+    const BEAT: Duration = Duration::from_secs(10);
     let topic = IdentTopic::new(topic_name(167_000, Topic::Commitments));
     // The peer's mesh has one place, and another peer has it. Its heartbeat is slow, so that one IHAVE names all.
     let keypair = Keypair::generate_ed25519();
     let one_place = |builder: &mut gossipsub::ConfigBuilder| {
         builder.mesh_n(1).mesh_n_low(1).mesh_n_high(1).mesh_outbound_min(0).flood_publish(false);
-        builder.heartbeat_interval(Duration::from_secs(30)).heartbeat_initial_delay(Duration::from_secs(30));
+        builder.heartbeat_interval(BEAT).heartbeat_initial_delay(BEAT);
         builder.connection_handler_queue_len(10_000).validation_mode(gossipsub::ValidationMode::Strict);
+        // What IWANT asked for must not go stale in the queue of a slow build.
+        builder.forward_queue_duration(PATIENCE).publish_queue_duration(PATIENCE);
     };
     let mut peer = raw::swarm(&keypair, raw::gossipsub(&keypair, 167_000, one_place));
     let address = raw::listen(&mut peer);
@@ -197,7 +214,9 @@ async fn an_ihave_of_4000_ids_is_taken() {
     assert_eq!(node.handle.stats().gossip_received, 0, "nothing comes by the mesh");
     let peer = tokio::spawn(async move {
         loop {
-            if let SwarmEvent::Behaviour(gossipsub::Event::Message { message, .. }) = peer.select_next_some().await {
+            // The library re-arms its heartbeat without polling it: without a look now and then it waits for a packet.
+            let event = tokio::time::timeout(Duration::from_millis(100), peer.select_next_some()).await;
+            if let Ok(SwarmEvent::Behaviour(gossipsub::Event::Message { message, .. })) = event {
                 return message.data;
             }
         }

@@ -262,8 +262,8 @@ impl<S: EventSink> Driver<'_, S> {
 /// The typed cause of a failed dial, and its text.
 fn failure_of(error: &DialError) -> (DialFailure, String) {
     let failure = match error {
-        DialError::LocalPeerId { .. } => DialFailure::LocalPeer,
-        DialError::NoAddresses => DialFailure::Unsupported,
+        // No dial goes without an address, and the library drops only those that this node listens on.
+        DialError::LocalPeerId { .. } | DialError::NoAddresses => DialFailure::LocalPeer,
         DialError::DialPeerConditionFalse(_) | DialError::Aborted => DialFailure::Aborted,
         DialError::WrongPeerId { .. } => DialFailure::WrongPeer,
         DialError::Denied { cause } => denial_of(cause),

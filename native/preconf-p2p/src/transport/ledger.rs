@@ -434,7 +434,9 @@ mod tests {
         hand_over(&ledger, 0, 2 << 20);
         assert!(!ledger.has_room(LARGE, BUDGET, now), "a second large one waits while the rate is unknown");
         assert!(ledger.has_room(600, BUDGET, now));
-        hand_over(&ledger, 1, SMALL_WINDOW);
+        for n in 1..=8 {
+            hand_over(&ledger, n, SMALL_WINDOW / 8);
+        }
         assert!(!ledger.has_room(600, BUDGET, now));
     }
 

@@ -167,7 +167,7 @@ impl TestNode {
     pub async fn join(&mut self, other: &mut Self) {
         self.handle.dial(other.address(), 0).unwrap();
         self.wait("dial", |event| match event {
-            Event::DialResult { token: 0, result } => Some(result.as_ref().map(|_| ()).expect("dial succeeds")),
+            Event::DialResult { token: 0, result } => Some(*result.as_ref().expect("dial succeeds")),
             _ => None,
         })
         .await;
