@@ -60,6 +60,7 @@ public sealed class SettingsTests
         if (environment)
         {
             variables["PRECONF_CHAIN_ID"] = "2";
+            variables["PRECONF_CHIAN_ID"] = "4";
             variables["PRECONF_LISTEN"] = $"{Tcp};{Tcp}";
         }
 
@@ -68,6 +69,7 @@ public sealed class SettingsTests
         node.Signal(ProgramProcess.SigTerm);
         Finished finished = await node.FinishAsync();
         Assert.Equal(0, finished.ExitCode);
+        Assert.Equal(environment, finished.Errors.Contains("PRECONF_CHIAN_ID is not a setting", StringComparison.Ordinal));
         Assert.Equal(listeners, finished.Output.Split("listens on").Length - 1);
     }
 

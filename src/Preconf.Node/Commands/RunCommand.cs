@@ -8,7 +8,7 @@ using Preconf.Node.Output;
 namespace Preconf.Node.Commands;
 
 /// <summary><c>run</c>: one node until SIGINT or SIGTERM.</summary>
-internal static class RunCommand
+internal static partial class RunCommand
 {
     // What a slow reader of stdout may fall behind before it is told of losses.
     private const int EventCapacity = 65_536;
@@ -31,6 +31,12 @@ internal static class RunCommand
     {
         using StopSignals signals = new();
         using ILoggerFactory loggers = Loggers.Create(settings.LogLevel ?? LogLevel.Information);
+        ILogger logger = loggers.CreateLogger("Preconf.Node");
+        foreach (string unknown in settings.UnknownVariables)
+        {
+            LogUnknownVariable(logger, unknown);
+        }
+
         await using P2pNode node = NodeStart.Create(settings.Node, loggers);
         using EventReader<NetworkEvent> events = node.Handle.Subscribe(EventCapacity);
         IEventOutput output = settings.Json ? new JsonEventOutput(JsonLines.StandardOutput) : new TextEventOutput(Console.Out, settings.Node.ChainId);
@@ -44,14 +50,16 @@ internal static class RunCommand
             return ExitCode.Ok;
         }
 
-        Task telling = Task.Factory.StartNew(
-            () => TellAsync(node.Handle, events, output), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).Unwrap();
+        Task telling = Task.Run(() => TellAsync(node.Handle, events, output), CancellationToken.None);
         await node.RunAsync(signals.Token).ConfigureAwait(false);
 
         // A stdout that nobody reads must not keep the process.
         await Task.WhenAny(telling, Task.Delay(LastLines)).ConfigureAwait(false);
         return ExitCode.Ok;
     }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Variable} is not a setting; it has no effect")]
+    private static partial void LogUnknownVariable(ILogger logger, string variable);
 
     private static async Task TellAsync(P2pHandle handle, EventReader<NetworkEvent> events, IEventOutput output)
     {

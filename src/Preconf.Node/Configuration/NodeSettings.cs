@@ -14,4 +14,7 @@ internal sealed class NodeSettings
 
     /// <summary>The least severe log line that stderr gets; null: as the command has it.</summary>
     public LogLevel? LogLevel { get; set; }
+
+    /// <summary>Variables of the environment that look like settings and are none: perhaps misspelt.</summary>
+    public IReadOnlyList<string> UnknownVariables { get; init; } = [];
 }

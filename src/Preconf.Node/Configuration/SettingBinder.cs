@@ -18,7 +18,7 @@ internal static class SettingBinder
         for (int i = 0; i < parts.Length; i++)
         {
             PropertyInfo? property = Find(type, parts[i]) ?? (i == 0 ? Find(typeof(NodeSettings), parts[i]) : null);
-            if (property is null || property.Name == nameof(NodeSettings.Node) || IsSection(property.PropertyType) != (i < parts.Length - 1))
+            if (property is null || property.Name is nameof(NodeSettings.Node) or nameof(NodeSettings.UnknownVariables) || IsSection(property.PropertyType) != (i < parts.Length - 1))
             {
                 return null;
             }

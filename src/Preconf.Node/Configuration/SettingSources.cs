@@ -29,11 +29,11 @@ internal static class SettingSources
     {
         List<string> faults = [];
         SettingLayer given = Flags(parse, flags);
-        SettingLayer environment = FromEnvironment(out string? configuredFile);
+        SettingLayer environment = FromEnvironment(out string? configuredFile, out List<string> unknown);
         string? file = parse.GetResult(NodeOptions.ConfigFile) is { Implicit: false } ? parse.GetValue(NodeOptions.ConfigFile) : configuredFile;
         SettingLayer fromFile = file is null ? new SettingLayer() : FromFile(file, faults);
 
-        NodeSettings settings = new();
+        NodeSettings settings = new() { UnknownVariables = unknown };
         SettingLayer merged = SettingLayer.Merge(given, environment, fromFile);
         faults.AddRange(SettingBinder.Bind(merged, settings));
         faults.AddRange(settings.Node.Validate().Select(fault => Named(fault, merged)));
@@ -71,11 +71,12 @@ internal static class SettingSources
         return layer;
     }
 
-    private static SettingLayer FromEnvironment(out string? file)
+    private static SettingLayer FromEnvironment(out string? file, out List<string> unknown)
     {
         IConfigurationRoot root = new ConfigurationBuilder().AddEnvironmentVariables(EnvironmentPrefix).Build();
         SettingLayer layer = new();
         file = null;
+        unknown = [];
         foreach ((string key, string? value) in root.AsEnumerable())
         {
             if (string.IsNullOrEmpty(value))
@@ -83,16 +84,19 @@ internal static class SettingSources
                 continue;
             }
 
+            string source = EnvironmentPrefix + key.Replace(":", "__", StringComparison.Ordinal);
             if (key.Equals("CONFIG", StringComparison.OrdinalIgnoreCase))
             {
                 file = value;
             }
             else if (Resolve(key, out bool negated) is { } path)
             {
-                // Other variables with this prefix belong to others (the tests have some).
                 string[] values = SettingBinder.IsList(path) ? value.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) : [value];
-                string source = EnvironmentPrefix + key.Replace(":", "__", StringComparison.Ordinal);
                 layer.Entries[path] = new SettingEntry(source, [.. values.Select(text => negated ? Not(text) : text)]);
+            }
+            else
+            {
+                unknown.Add(source);
             }
         }
 

@@ -26,11 +26,15 @@ internal static class DemoCommand
             await demonstration.RunAsync(limit.Token).ConfigureAwait(false);
             return ExitCode.Ok;
         }
+        catch (Exception error) when (signals.Token.IsCancellationRequested)
+        {
+            // Ctrl-C reaches the nodes too, so what fails now fails for that.
+            throw new CommandException(ExitCode.Interrupted, "interrupted", "interrupted; all nodes are stopped", error);
+        }
         catch (OperationCanceledException error) when (limit.IsCancellationRequested)
         {
-            throw signals.Token.IsCancellationRequested
-                ? new CommandException(ExitCode.Interrupted, "interrupted", "interrupted; all nodes are stopped", error)
-                : new CommandException(ExitCode.TimedOut, "demo", $"not done within {Limit.TotalSeconds} s: it was still waiting until {demonstration.Waiting}", error);
+            throw new CommandException(
+                ExitCode.TimedOut, "demo", $"not done within {Limit.TotalSeconds} s: it was still waiting until {demonstration.Waiting}", error);
         }
     }
 }

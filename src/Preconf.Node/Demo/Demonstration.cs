@@ -219,6 +219,7 @@ internal sealed class Demonstration : IDisposable
         Waiting = what;
         while (true)
         {
+            cancellationToken.ThrowIfCancellationRequested();
             lock (Gate)
             {
                 if (_nodes.Select(node => node.Failure).FirstOrDefault(failure => failure is not null) is { } failure)

@@ -76,7 +76,7 @@ internal sealed class JsonEventOutput(JsonLines lines) : IEventOutput
             json.WriteString("hash", told.Hash.ToString());
         }
 
-        if (!told.BlockNumber.IsZero)
+        if (!told.BlockNumber.IsZero || told.Kind is NetworkEventKind.GossipSignedCommitment or NetworkEventKind.ReqRespHead or NetworkEventKind.InboundCommitmentsRequest)
         {
             WriteNumber(json, "block", told.BlockNumber);
         }
