@@ -35,6 +35,8 @@ pub struct Stats {
     pub mesh_txlists: u64,
     /// Peers whose connections were closed because their gossip stream had stopped moving, in either direction.
     pub stalled_peers: u64,
+    /// Messages of this node that left out a peer because it took nothing, or too little; one for each such peer.
+    pub passed_over: u64,
 }
 
 /// One number that the node's task writes and anyone reads.
@@ -77,6 +79,7 @@ pub(crate) struct Counters {
     pub(crate) mesh_commitments: Gauge,
     pub(crate) mesh_txlists: Gauge,
     pub(crate) stalled_peers: Gauge,
+    pub(crate) passed_over: Gauge,
 }
 
 impl Counters {
@@ -97,6 +100,7 @@ impl Counters {
             mesh_commitments: self.mesh_commitments.get(),
             mesh_txlists: self.mesh_txlists.get(),
             stalled_peers: self.stalled_peers.get(),
+            passed_over: self.passed_over.get(),
         }
     }
 }

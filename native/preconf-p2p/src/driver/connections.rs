@@ -12,14 +12,20 @@ use tokio::time::Instant;
 use super::Driver;
 use crate::{Event, EventSink, Topic, behaviour::PING_TIMEOUT, gossip::peer_score_thresholds, transport::Ledger};
 
-/// A peer whose full queue keeps messages waiting is given up when it takes no byte for this long,
-const FULL_AND_STUCK: Duration = Duration::from_secs(2);
-/// or when it stays full for this long while others have room.
-const FULL_AMONG_OTHERS: Duration = Duration::from_secs(5);
+/// How long messages wait for room in a peer's queue while others have some; then it is passed over.
+const PATIENCE: Duration = Duration::from_millis(400);
 /// A gossip stream that takes no byte for this long although some wait is dead.
-const STUCK: Duration = Duration::from_secs(15);
+const STUCK: Duration = Duration::from_secs(10);
 /// So is one that closed and was not opened again within this, in either direction.
 const STREAM_LOST: Duration = Duration::from_secs(30);
+/// For so long it is held against a peer that its connection had to be given up.
+const STRIKE: Duration = Duration::from_secs(600);
+/// Peers of which this is known; beyond, the newest are not remembered.
+const MAX_STRIKES: usize = 1024;
+/// The host is told of messages that a peer missed no more often than this.
+const TELL_MISSED: Duration = Duration::from_secs(1);
+/// The score of a peer that is to leave the mesh, and is sent and asked for gossip even so.
+const BENCHED: f64 = -0.5;
 /// Host scores kept.
 const MAX_SCORES: usize = 1 << 16;
 
@@ -30,13 +36,26 @@ pub(super) struct Peer {
     pub(super) subscribed: [bool; 2],
     /// Its gossipsub score lets messages of this node go to it.
     pub(super) publishable: bool,
-    /// Since when messages wait for room in its queue.
-    pub(super) full_since: Option<Instant>,
+    /// How long messages may wait for room in its queue while others have some.
+    pub(super) patience: Duration,
+    /// Messages of this node that passed it over since the host was told.
+    pub(super) passed_over: u64,
+    /// When the host was told last.
+    told: Option<Instant>,
+    /// It is kept out of the mesh until it takes what is queued.
+    benched: bool,
     connections: Vec<ConnectionId>,
     /// Where this node last reached it.
     dialled: Option<Multiaddr>,
     /// Why this node closes its connections.
     closing: Option<&'static str>,
+}
+
+/// How often, and when last, this node had to give up its connections with a peer that took nothing.
+#[derive(Clone, Copy)]
+pub(super) struct Strikes {
+    count: u32,
+    at: Instant,
 }
 
 impl<S: EventSink> Driver<'_, S> {
@@ -51,7 +70,10 @@ impl<S: EventSink> Driver<'_, S> {
                 ledger: self.ledgers.of(id),
                 subscribed: [false; 2],
                 publishable: true,
-                full_since: None,
+                patience: PATIENCE / (1 + self.strikes_of(&id)),
+                passed_over: 0,
+                told: None,
+                benched: false,
                 connections: vec![connection],
                 dialled,
                 closing: None,
@@ -84,7 +106,7 @@ impl<S: EventSink> Driver<'_, S> {
         self.shared.counters.peers.set(self.peers.len() as u64);
         self.fail_requests_of(id);
         self.sink.control(Event::PeerDisconnected { peer: id, cause });
-        self.dials.lost(id, self.now);
+        self.dials.lost(id, self.strikes_of(&id), self.now);
     }
 
     /// Closes all connections with a peer.
@@ -103,7 +125,7 @@ impl<S: EventSink> Driver<'_, S> {
             // Closes its connections too.
             self.net.swarm.behaviour_mut().blocked.block_peer(id);
         } else if self.net.swarm.behaviour_mut().blocked.unblock_peer(id) {
-            self.dials.lost(id, self.now);
+            self.dials.lost(id, 0, self.now);
         }
     }
 
@@ -113,8 +135,46 @@ impl<S: EventSink> Driver<'_, S> {
         } else if self.scores.len() < MAX_SCORES || self.scores.contains_key(&id) {
             self.scores.insert(id, score);
         }
-        self.net.swarm.behaviour_mut().gossip.set_application_score(&id, score);
+        self.apply_score(id);
         self.refresh_publishable(id);
+    }
+
+    /// Gives gossipsub the host's score of a peer, lowered as far as it takes to keep a benched one out of the mesh.
+    pub(super) fn apply_score(&mut self, id: PeerId) {
+        let host = self.scores.get(&id).copied().unwrap_or(0.0);
+        let gossip = &mut self.net.swarm.behaviour_mut().gossip;
+        gossip.set_application_score(&id, host);
+        if self.peers.get(&id).is_some_and(|peer| peer.benched) {
+            let surplus = gossip.peer_score(&id).unwrap_or(0.0) - BENCHED;
+            if surplus > 0.0 {
+                gossip.set_application_score(&id, host - surplus);
+            }
+        }
+    }
+
+    /// Has gossipsub prune a peer from the mesh at its next heartbeat: what is forwarded goes to all of the mesh.
+    pub(super) fn bench(&mut self, id: PeerId) {
+        if let Some(peer) = self.peers.get_mut(&id).filter(|peer| !peer.benched) {
+            peer.benched = true;
+            tracing::debug!(peer = %id, "out of the mesh until it takes what is queued");
+            self.apply_score(id);
+        }
+    }
+
+    fn strikes_of(&self, id: &PeerId) -> u32 {
+        let fresh = |strikes: &&Strikes| self.now.saturating_duration_since(strikes.at) < STRIKE;
+        self.strikes.get(id).filter(fresh).map_or(0, |strikes| strikes.count)
+    }
+
+    fn strike(&mut self, id: PeerId) -> u32 {
+        let (count, now) = (self.strikes_of(&id) + 1, self.now);
+        if self.strikes.len() >= MAX_STRIKES {
+            self.strikes.retain(|_, strikes| now.saturating_duration_since(strikes.at) < STRIKE);
+        }
+        if self.strikes.len() < MAX_STRIKES || self.strikes.contains_key(&id) {
+            self.strikes.insert(id, Strikes { count, at: now });
+        }
+        count
     }
 
     fn refresh_publishable(&mut self, id: PeerId) {
@@ -142,56 +202,58 @@ impl<S: EventSink> Driver<'_, S> {
         }
     }
 
-    /// Finds peers whose gossip streams have died or hold up others, and starts over with them.
+    /// Finds peers whose gossip streams have died, and starts over with them; tells what slow ones missed.
     pub(super) fn check_peers(&mut self) {
         let now = self.now;
-        if self.outbox.is_empty() && !self.accepts_wait() {
-            for peer in self.peers.values_mut() {
-                peer.full_since = None;
-            }
-        }
-        let others_have_room = self
-            .peers
-            .values()
-            .any(|peer| peer.full_since.is_none() && peer.publishable && peer.subscribed.contains(&true));
         let ids: Vec<_> = self.peers.keys().copied().collect();
         for id in ids {
             self.refresh_publishable(id);
+            self.tell_missed(id);
+            let Some(peer) = self.peers.get_mut(&id) else { continue };
+            if peer.benched {
+                peer.benched = peer.ledger.queued().0 > 0;
+                self.apply_score(id);
+            }
             let Some(peer) = self.peers.get(&id).filter(|peer| peer.closing.is_none()) else { continue };
-            if let Some(cause) = verdict_on(peer, others_have_room, now) {
+            if let Some(cause) = verdict_on(peer, now) {
                 self.start_over(id, cause);
             }
         }
     }
 
+    fn tell_missed(&mut self, id: PeerId) {
+        let now = self.now;
+        let due = |told: Option<Instant>| told.is_none_or(|told| now.saturating_duration_since(told) >= TELL_MISSED);
+        let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.passed_over > 0 && due(peer.told)) else { return };
+        peer.told = Some(now);
+        let failed = std::mem::take(&mut peer.passed_over);
+        self.sink.control(Event::SlowPeer { peer: id, failed });
+    }
+
     fn start_over(&mut self, id: PeerId, cause: &'static str) {
-        let Some(peer) = self.peers.get(&id) else { return };
+        let strikes = self.strike(id);
+        let Some(peer) = self.peers.get_mut(&id) else { return };
         let (bytes, messages) = peer.ledger.queued();
-        tracing::info!(peer = %id, cause, bytes, messages, "starting over with a peer");
+        tracing::info!(peer = %id, cause, bytes, messages, strikes, "starting over with a peer");
         self.shared.counters.stalled_peers.add(1);
-        if messages > 0 {
-            self.sink.control(Event::SlowPeer { peer: id, failed: messages as u64 });
+        let failed = messages as u64 + std::mem::take(&mut peer.passed_over);
+        if failed > 0 {
+            self.sink.control(Event::SlowPeer { peer: id, failed });
         }
         if let Some(address) = peer.dialled.clone() {
-            self.dials.again(id, address, self.now);
+            self.dials.again(id, address, strikes, self.now);
         }
         self.disconnect(id, cause);
     }
 }
 
 /// Why a peer's connections are to be closed, if they are.
-fn verdict_on(peer: &Peer, others_have_room: bool, now: Instant) -> Option<&'static str> {
+fn verdict_on(peer: &Peer, now: Instant) -> Option<&'static str> {
     let health = peer.ledger.health(now);
     let for_longer =
         |since: Option<Instant>, limit| since.is_some_and(|since| now.saturating_duration_since(since) >= limit);
     if for_longer(health.stuck_since, STUCK) {
         return Some("the gossip stream is stuck");
-    }
-    if peer.full_since.is_some() && for_longer(health.stuck_since, FULL_AND_STUCK) {
-        return Some("the gossip queue is full and stuck");
-    }
-    if others_have_room && for_longer(peer.full_since, FULL_AMONG_OTHERS) {
-        return Some("the gossip queue stays full");
     }
     let subscribed = peer.subscribed.contains(&true);
     if subscribed && for_longer(health.deaf_since, STREAM_LOST) {

@@ -68,9 +68,10 @@ impl Dials {
         }
     }
 
-    /// The last connection with a peer is gone, or a block was lifted: a static one is dialled soon.
-    pub(super) fn lost(&mut self, peer: PeerId, now: Instant) {
-        let soon = self.jitter.spread(FIRST_WAIT);
+    /// The last connection with a peer is gone, or a block was lifted: a static one is dialled soon, or later the more
+    /// often this node had to give it up.
+    pub(super) fn lost(&mut self, peer: PeerId, strikes: u32, now: Instant) {
+        let soon = self.jitter.spread(wait_after(strikes));
         let in_flight = self.flights.values().any(|dialled| *dialled == peer);
         if let Some(entry) = self.statics.get_mut(&peer).filter(|_| !in_flight) {
             entry.due = Some(now + soon);
@@ -78,11 +79,16 @@ impl Dials {
     }
 
     /// A peer whose connection this node gave up is dialled once more.
-    pub(super) fn again(&mut self, peer: PeerId, address: Multiaddr, now: Instant) {
+    pub(super) fn again(&mut self, peer: PeerId, address: Multiaddr, strikes: u32, now: Instant) {
         if !self.statics.contains_key(&peer) && self.once.len() < MAX_ONCE {
-            self.once.insert(peer, (address, now + self.jitter.spread(FIRST_WAIT)));
+            self.once.insert(peer, (address, now + self.jitter.spread(wait_after(strikes))));
         }
     }
+}
+
+/// How long to wait after so many failures beyond the first.
+fn wait_after(failures: u32) -> Duration {
+    (FIRST_WAIT * 2u32.pow(failures.min(6))).min(LONGEST_WAIT)
 }
 
 /// Which transports are on, to tell an address that none takes from one that can't be reached: the library's own error
@@ -214,8 +220,7 @@ impl<S: EventSink> Driver<'_, S> {
             let (_, text) = failure_of(error);
             tracing::warn!(%peer, failures = entry.failures, error = text, "static peer can't be reached");
         }
-        let doublings = (entry.failures - 1).min(6);
-        let wait = (FIRST_WAIT * 2u32.pow(doublings)).min(LONGEST_WAIT);
+        let wait = wait_after(entry.failures - 1);
         entry.due = Some(self.now + self.dials.jitter.spread(wait));
     }
 
@@ -243,7 +248,7 @@ impl<S: EventSink> Driver<'_, S> {
                 Ok(()) => {
                     self.dials.flights.insert(connection, peer);
                 }
-                Err(DialError::DialPeerConditionFalse(_)) => self.dials.lost(peer, now),
+                Err(DialError::DialPeerConditionFalse(_)) => self.dials.lost(peer, 0, now),
                 Err(error) => self.static_failed(peer, &error),
             }
         }

@@ -29,7 +29,7 @@ mod outbox;
 mod requests;
 mod verdicts;
 
-use connections::Peer;
+use connections::{Peer, Strikes};
 use dials::Dials;
 pub(crate) use dials::peer_of;
 use outbox::Outbox;
@@ -64,6 +64,7 @@ pub(crate) struct Driver<'a, S> {
     peers: HashMap<PeerId, Peer>,
     /// The host's scores, for peers that come (again) later.
     scores: HashMap<PeerId, f64>,
+    strikes: HashMap<PeerId, Strikes>,
     outbox: Outbox,
     verdicts: Verdicts,
     requests: Requests,
@@ -94,6 +95,7 @@ impl<'a, S: EventSink> Driver<'a, S> {
             settings,
             peers: HashMap::new(),
             scores: HashMap::new(),
+            strikes: HashMap::new(),
             outbox: Outbox::default(),
             verdicts: Verdicts::default(),
             requests: Requests::default(),

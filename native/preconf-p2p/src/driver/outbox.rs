@@ -12,7 +12,7 @@ use super::Driver;
 use crate::{
     Event, EventSink, PublishOutcome, Topic,
     gossip::message_id,
-    transport::{Budget, Fingerprint},
+    transport::{Budget, Fingerprint, Room},
 };
 
 /// What the RPC around a payload adds, at most: author, sequence number, topic, signature, key, tags.
@@ -22,6 +22,9 @@ const BATCH_MESSAGES: usize = 64;
 const BATCH_BYTES: usize = 4 << 20;
 /// How long gossipsub surely remembers a message that its queues refused (12 heartbeats, less two).
 const REFUSED_HEARTBEATS: u32 = 10;
+
+/// The application score under which gossipsub publishes nothing to a peer, whatever else it scores.
+const PASSED_OVER: f64 = -1e9;
 
 /// A publish that waits for its turn.
 struct Publish {
@@ -47,16 +50,12 @@ impl Outbox {
     pub(super) fn push(&mut self, topic: Topic, data: Vec<u8>, token: u64, deadline: Instant) {
         self.queues[topic.index()].push_back(Publish { data, token, deadline, refused: None });
     }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.queues.iter().all(VecDeque::is_empty)
-    }
 }
 
 /// What a try to publish came to.
 enum Try {
     Done(PublishOutcome),
-    /// Some peer has no room.
+    /// A peer worth waiting for has no room.
     Full,
     /// Nobody to send to.
     NoPeers,
@@ -68,6 +67,17 @@ pub(super) struct Recipients {
     pub(super) peers: Vec<PeerId>,
     /// How many gossipsub will choose.
     pub(super) count: u32,
+}
+
+/// Which of some peers have room.
+#[derive(Default)]
+pub(super) struct Look {
+    /// Those that have.
+    pub(super) free: usize,
+    /// Those that have not, and for which others can wait.
+    pub(super) full: usize,
+    /// Those for which others should not.
+    pub(super) overdue: Vec<PeerId>,
 }
 
 impl<S: EventSink> Driver<'_, S> {
@@ -98,34 +108,74 @@ impl<S: EventSink> Driver<'_, S> {
     }
 
     fn try_publish(&mut self, topic: Topic, publish: &mut Publish) -> Try {
-        let recipients = self.recipients(topic);
-        if recipients.peers.is_empty() {
-            return Try::NoPeers;
-        }
         let size = publish.data.len() + RPC_OVERHEAD;
-        if !self.all_have_room(&recipients.peers, size, self.budget(topic)) {
-            return Try::Full;
-        }
+        let mut passed = Vec::new();
+        let recipients = match self.choose(topic, size, &mut passed) {
+            Ok(recipients) => recipients,
+            Err(end) => return end,
+        };
         if let Some(refused) = &publish.refused {
             return self.retry_refused(refused, &recipients);
         }
         let fingerprint = Fingerprint::of(&publish.data);
         self.enter(&recipients.peers, fingerprint, size);
-        let hash = self.topic_hash(topic);
-        let error = match self.net.swarm.behaviour_mut().gossip.publish(hash.clone(), publish.data.clone()) {
+        match self.publish_past(topic, publish.data.clone(), &passed) {
             Ok(_) => {
                 self.settle(&recipients.peers, fingerprint);
-                return Try::Done(PublishOutcome::Sent(recipients.count));
+                Try::Done(PublishOutcome::Sent(recipients.count))
             }
-            Err(error) => error,
-        };
-        self.withdraw(&recipients.peers, fingerprint);
+            Err(error) => {
+                self.withdraw(&recipients.peers, fingerprint);
+                self.refused(topic, publish, error)
+            }
+        }
+    }
+
+    /// Who is to get a message of this size now. Peers that let it wait for too long while others have room are passed
+    /// over, and others chosen in their place.
+    fn choose(&mut self, topic: Topic, size: usize, passed: &mut Vec<PeerId>) -> Result<Recipients, Try> {
+        let budget = self.budget(topic);
+        loop {
+            let recipients = self.recipients(topic, passed);
+            if recipients.peers.is_empty() {
+                return Err(if passed.is_empty() { Try::NoPeers } else { Try::Full });
+            }
+            let look = self.look(&recipients.peers, size, budget);
+            if look.full > 0 || look.free == 0 {
+                return Err(Try::Full);
+            }
+            if look.overdue.is_empty() {
+                return Ok(recipients);
+            }
+            passed.extend(look.overdue);
+        }
+    }
+
+    /// Publishes to others than these peers.
+    fn publish_past(&mut self, topic: Topic, data: Vec<u8>, passed: &[PeerId]) -> Result<MessageId, PublishError> {
+        // Put back at once, so that no heartbeat sees it: they keep their place in the mesh.
+        for id in passed {
+            self.net.swarm.behaviour_mut().gossip.set_application_score(id, PASSED_OVER);
+        }
+        let hash = self.settings.topics[topic.index()].clone();
+        let result = self.net.swarm.behaviour_mut().gossip.publish(hash, data);
+        for id in passed {
+            self.apply_score(*id);
+            if let Some(peer) = self.peers.get_mut(id).filter(|_| result.is_ok()) {
+                peer.passed_over += 1;
+                self.shared.counters.passed_over.add(1);
+            }
+        }
+        result
+    }
+
+    fn refused(&mut self, topic: Topic, publish: &mut Publish, error: PublishError) -> Try {
         match error {
             PublishError::Duplicate => Try::Done(PublishOutcome::Duplicate),
             PublishError::NoPeersSubscribedToTopic => Try::NoPeers,
             PublishError::MessageTooLarge => Try::Done(PublishOutcome::TooLarge),
             PublishError::AllQueuesFull(_) => {
-                let id = message_id(self.settings.message_id, hash.as_str(), &publish.data);
+                let id = message_id(self.settings.message_id, self.topic_hash(topic).as_str(), &publish.data);
                 publish.refused = Some(Refused { id: MessageId::new(&id), at: self.now });
                 Try::Full
             }
@@ -178,7 +228,7 @@ impl<S: EventSink> Driver<'_, S> {
             if !self.outbox.queues[topic.index()].iter().any(over) {
                 continue;
             }
-            let lonely = self.recipients(topic).peers.is_empty();
+            let lonely = self.recipients(topic, &[]).peers.is_empty();
             let queue = std::mem::take(&mut self.outbox.queues[topic.index()]);
             let (ended, left): (VecDeque<_>, VecDeque<_>) = queue.into_iter().partition(over);
             self.outbox.queues[topic.index()] = left;
@@ -201,20 +251,26 @@ impl<S: EventSink> Driver<'_, S> {
         }
     }
 
-    /// Who would get a message of this node: gossipsub sends to the mesh, filled up to `mesh_n` with other subscribers.
-    pub(super) fn recipients(&self, topic: Topic) -> Recipients {
-        let may =
-            |id: &PeerId| self.peers.get(id).is_some_and(|peer| peer.subscribed[topic.index()] && peer.publishable);
-        let hash = self.topic_hash(topic);
-        let mesh: Vec<_> = self.net.swarm.behaviour().gossip.mesh_peers(&hash).copied().filter(may).collect();
+    /// Who would get a message of this node, were it not for those passed over: gossipsub sends to the mesh, filled up
+    /// to `mesh_n` with other subscribers.
+    fn recipients(&self, topic: Topic, passed: &[PeerId]) -> Recipients {
+        let may = |id: &PeerId| {
+            self.peers.get(id).is_some_and(|peer| peer.subscribed[topic.index()] && peer.publishable)
+                && !passed.contains(id)
+        };
         let mesh_n = self.settings.mesh_n;
-        if mesh.len() >= mesh_n {
-            let count = u32::try_from(mesh.len()).unwrap_or(u32::MAX);
-            return Recipients { peers: mesh, count };
+        let mut peers: Vec<_> = self.mesh(topic).filter(may).collect();
+        let mut count = peers.len();
+        if count < mesh_n {
+            peers.clear();
+            peers.extend(self.peers.keys().copied().filter(may));
+            count = peers.len().min(mesh_n);
         }
-        let peers: Vec<_> = self.peers.keys().copied().filter(may).collect();
-        let count = u32::try_from(peers.len().min(mesh_n)).unwrap_or(u32::MAX);
-        Recipients { peers, count }
+        Recipients { peers, count: u32::try_from(count).unwrap_or(u32::MAX) }
+    }
+
+    pub(super) fn mesh(&self, topic: Topic) -> impl Iterator<Item = PeerId> {
+        self.net.swarm.behaviour().gossip.mesh_peers(self.topic_hash(topic)).copied()
     }
 
     /// Txlists leave a quarter of each peer's bytes to commitments.
@@ -227,22 +283,20 @@ impl<S: EventSink> Driver<'_, S> {
         Budget { bytes, messages: (self.settings.peer_queue_len / 8 * 7).max(1) }
     }
 
-    /// Whether each of these peers has room; marks those that have none, and asks for a wake-up when they have.
-    pub(super) fn all_have_room(&mut self, peers: &[PeerId], size: usize, budget: Budget) -> bool {
-        let mut all = true;
+    /// Which of these peers have room; asks for a wake-up when others have.
+    pub(super) fn look(&self, peers: &[PeerId], size: usize, budget: Budget) -> Look {
+        let mut look = Look::default();
         // Before the look, or room made between look and wish would wake nobody.
         self.ledgers.want_room();
         for id in peers {
-            if let Some(peer) = self.peers.get_mut(id) {
-                if peer.ledger.has_room(size, budget, self.now) {
-                    peer.full_since = None;
-                } else {
-                    peer.full_since.get_or_insert(self.now);
-                    all = false;
-                }
+            let Some(peer) = self.peers.get(id) else { continue };
+            match peer.ledger.room(size, budget, peer.patience, self.now) {
+                Room::Free => look.free += 1,
+                Room::Full => look.full += 1,
+                Room::Overdue => look.overdue.push(*id),
             }
         }
-        all
+        look
     }
 
     pub(super) fn enter(&self, peers: &[PeerId], fingerprint: Fingerprint, size: usize) {
@@ -263,8 +317,8 @@ impl<S: EventSink> Driver<'_, S> {
         }
     }
 
-    pub(super) fn topic_hash(&self, topic: Topic) -> TopicHash {
-        self.settings.topics[topic.index()].clone()
+    pub(super) fn topic_hash(&self, topic: Topic) -> &TopicHash {
+        &self.settings.topics[topic.index()]
     }
 }
 

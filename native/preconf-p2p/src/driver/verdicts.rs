@@ -18,6 +18,8 @@ const VERDICT_TIMEOUT: Duration = Duration::from_secs(30);
 /// An Accept waits this many heartbeats after the message came for mesh peers to have room; gossipsub forgets the
 /// message after 12.
 const ACCEPT_HEARTBEATS: u32 = 8;
+/// Accepts in a row that find no room before the rest is left for later.
+const TRIES: usize = 16;
 /// A message this small is forwarded then even so: gossipsub's own bound on messages holds it.
 const SMALL: usize = 64 << 10;
 
@@ -173,33 +175,46 @@ impl<S: EventSink> Driver<'_, S> {
         self.verdicts.trim();
     }
 
-    /// Accepts that waited for room: again, oldest first.
+    /// Accepts that waited for room: again, oldest first, until several in a row must wait on.
     pub(super) fn retry_accepts(&mut self) {
-        for _ in 0..self.verdicts.delayed.len() {
-            if let Some(waiting) = self.verdicts.delayed.pop_front() {
-                self.accept(waiting);
-            }
+        let mut waiting_on = Vec::new();
+        while waiting_on.len() < TRIES
+            && let Some(waiting) = self.verdicts.delayed.pop_front()
+        {
+            waiting_on.extend(self.try_accept(waiting));
+        }
+        for waiting in waiting_on.into_iter().rev() {
+            self.verdicts.delayed.push_front(waiting);
         }
     }
 
-    pub(super) fn accepts_wait(&self) -> bool {
-        !self.verdicts.delayed.is_empty()
+    fn accept(&mut self, waiting: Waiting) {
+        if self.verdicts.delayed.len() >= TRIES {
+            self.verdicts.delayed.push_back(waiting);
+        } else if let Some(waiting) = self.try_accept(waiting) {
+            self.verdicts.delayed.push_back(waiting);
+        }
     }
 
-    fn accept(&mut self, waiting: Waiting) {
-        let hash = self.topic_hash(waiting.topic);
-        let mesh: Vec<_> = self.net.swarm.behaviour().gossip.mesh_peers(&hash).copied().collect();
-        let peers: Vec<_> = mesh.into_iter().filter(|peer| *peer != waiting.peer).collect();
+    /// Forwards a message if all of the mesh have room for it, or it has waited long enough; gives it back otherwise.
+    fn try_accept(&mut self, waiting: Waiting) -> Option<Waiting> {
+        let peers: Vec<_> = self.mesh(waiting.topic).filter(|peer| *peer != waiting.peer).collect();
         let size = waiting.len + RPC_OVERHEAD;
-        if !self.all_have_room(&peers, size, self.budget(waiting.topic)) {
+        let look = self.look(&peers, size, self.budget(waiting.topic));
+        if look.full + look.overdue.len() > 0 {
+            // gossipsub forwards to all of the mesh, so a peer that holds up others must leave it.
+            if look.free > 0 {
+                for id in look.overdue {
+                    self.bench(id);
+                }
+            }
             if self.now < waiting.received + self.settings.heartbeat * ACCEPT_HEARTBEATS {
-                self.verdicts.delayed.push_back(waiting);
-                return;
+                return Some(waiting);
             }
             if waiting.len > SMALL {
                 tracing::debug!(topic = ?waiting.topic, bytes = waiting.len, "not forwarded: a peer takes no more");
                 self.ignore(&waiting.id, &waiting.peer);
-                return;
+                return None;
             }
         }
         self.enter(&peers, waiting.fingerprint, size);
@@ -208,6 +223,7 @@ impl<S: EventSink> Driver<'_, S> {
         } else {
             self.withdraw(&peers, waiting.fingerprint);
         }
+        None
     }
 
     /// Tells gossipsub, and the host when it was too late. Returns whether it was in time.

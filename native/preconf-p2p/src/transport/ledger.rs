@@ -30,6 +30,8 @@ const LARGE: usize = 64 << 10;
 const SMALL_WINDOW: usize = 256 << 10;
 /// Large messages are queued for a peer as far as it takes them in this time.
 const LARGE_WINDOW_SECS: usize = 2;
+/// The oldest large message of a peer may be this old while it takes bytes: its window, and a little.
+const LARGE_LAG: Duration = Duration::from_millis(LARGE_WINDOW_SECS as u64 * 1000 + 500);
 
 /// What may be queued for one peer.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +40,17 @@ pub(crate) struct Budget {
     pub(crate) bytes: usize,
     /// Messages.
     pub(crate) messages: usize,
+}
+
+/// Whether a message can be queued for a peer and will be written before gossipsub drops it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// It can.
+    Free,
+    /// Not yet; the peer takes what is queued at a fair pace.
+    Full,
+    /// Not yet, and others should not wait: the peer takes nothing, or too little.
+    Overdue,
 }
 
 /// How a peer's gossip streams are doing, for those who must decide whether to give it up.
@@ -102,12 +115,12 @@ struct State {
 
 /// Wakes the node's task when a peer that was full has room again.
 #[derive(Debug, Default)]
-struct Room {
+struct Bell {
     notify: Notify,
     wanted: AtomicBool,
 }
 
-impl Room {
+impl Bell {
     fn made(&self) {
         if self.wanted.swap(false, Ordering::AcqRel) {
             self.notify.notify_one();
@@ -119,11 +132,11 @@ impl Room {
 #[derive(Debug)]
 pub(crate) struct Ledger {
     state: Mutex<State>,
-    room: Arc<Room>,
+    bell: Arc<Bell>,
 }
 
 impl Ledger {
-    fn new(room: Arc<Room>) -> Self {
+    fn new(bell: Arc<Bell>) -> Self {
         let now = Instant::now();
         let state = State {
             queue: VecDeque::new(),
@@ -138,27 +151,24 @@ impl Ledger {
             deaf_since: None,
             last_read: None,
         };
-        Self { state: Mutex::new(state), room }
+        Self { state: Mutex::new(state), bell }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a message of `bytes` can be queued and will be written before gossipsub drops it.
-    pub(crate) fn has_room(&self, bytes: usize, budget: Budget, now: Instant) -> bool {
+    /// Whether there is room for a message of `bytes`. A peer that lets messages wait for longer than `patience` is
+    /// overdue; one that takes large messages at all has more.
+    pub(crate) fn room(&self, bytes: usize, budget: Budget, patience: Duration, now: Instant) -> Room {
         let mut state = self.lock();
         state.forget_gone(now);
-        if state.queue.is_empty() {
-            return true;
-        }
-        if state.bytes + bytes > budget.bytes || state.queue.len() >= budget.messages {
-            return false;
-        }
-        if bytes < LARGE {
-            state.bytes - state.large.bytes + bytes <= SMALL_WINDOW
+        if state.has_room(bytes, budget) {
+            Room::Free
+        } else if state.is_overdue(bytes, patience, now) {
+            Room::Overdue
         } else {
-            state.large.messages == 0 || state.bytes + bytes <= state.rate.per_second * LARGE_WINDOW_SECS
+            Room::Full
         }
     }
 
@@ -261,7 +271,7 @@ impl Ledger {
         }
         drop(state);
         if !messages.is_empty() {
-            self.room.made();
+            self.bell.made();
         }
     }
 
@@ -327,6 +337,32 @@ impl State {
         }
     }
 
+    fn has_room(&self, bytes: usize, budget: Budget) -> bool {
+        if self.queue.is_empty() {
+            return true;
+        }
+        if self.bytes + bytes > budget.bytes || self.queue.len() >= budget.messages {
+            return false;
+        }
+        if bytes < LARGE {
+            self.bytes - self.large.bytes + bytes <= SMALL_WINDOW
+        } else {
+            self.large.messages == 0 || self.bytes + bytes <= self.rate.per_second * LARGE_WINDOW_SECS
+        }
+    }
+
+    fn is_overdue(&self, bytes: usize, patience: Duration, now: Instant) -> bool {
+        if now.saturating_duration_since(self.last_write) >= patience {
+            return true;
+        }
+        let (lag, oldest) = if bytes < LARGE {
+            (patience, self.queue.iter().find(|entry| entry.bytes < LARGE))
+        } else {
+            (LARGE_LAG, self.queue.front())
+        };
+        oldest.and_then(|entry| entry.at).is_some_and(|at| now.saturating_duration_since(at) >= lag)
+    }
+
     /// Strikes out what no queue holds any more. After a flush the stream takes the next message at once, so one that
     /// stays idle after its flush had none: what was handed over before that flush was never queued here, or dropped.
     fn forget_gone(&mut self, now: Instant) {
@@ -346,7 +382,7 @@ impl State {
 #[derive(Debug, Default)]
 pub(crate) struct Ledgers {
     peers: Mutex<HashMap<PeerId, Weak<Ledger>>>,
-    room: Arc<Room>,
+    bell: Arc<Bell>,
 }
 
 impl Ledgers {
@@ -357,19 +393,19 @@ impl Ledgers {
             return ledger;
         }
         peers.retain(|_, ledger| ledger.strong_count() > 0);
-        let ledger = Arc::new(Ledger::new(Arc::clone(&self.room)));
+        let ledger = Arc::new(Ledger::new(Arc::clone(&self.bell)));
         peers.insert(peer, Arc::downgrade(&ledger));
         ledger
     }
 
     /// Asks for one wake-up of [`Self::room`].
     pub(crate) fn want_room(&self) {
-        self.room.wanted.store(true, Ordering::Release);
+        self.bell.wanted.store(true, Ordering::Release);
     }
 
     /// Waits until a peer that was full may have room again.
     pub(crate) async fn room(&self) {
-        self.room.notify.notified().await;
+        self.bell.notify.notified().await;
     }
 }
 
@@ -378,6 +414,11 @@ mod tests {
     use super::*;
 
     const BUDGET: Budget = Budget { bytes: 4 << 20, messages: 100 };
+    const PATIENCE: Duration = Duration::from_millis(400);
+
+    fn has_room(ledger: &Ledger, bytes: usize, now: Instant) -> bool {
+        ledger.room(bytes, BUDGET, PATIENCE, now) == Room::Free
+    }
 
     fn fingerprint(n: u8) -> Fingerprint {
         Fingerprint::of(&[n])
@@ -411,33 +452,33 @@ mod tests {
     #[test]
     fn one_message_over_the_budget_fits_an_empty_queue_only() {
         let (ledger, _, now) = ledger();
-        assert!(ledger.has_room(10 << 20, BUDGET, now));
+        assert!(has_room(&ledger, 10 << 20, now));
         hand_over(&ledger, 0, 10 << 20);
-        assert!(!ledger.has_room(1, BUDGET, now));
+        assert!(!has_room(&ledger, 1, now));
     }
 
     #[test]
     fn messages_are_counted_as_well_as_bytes() {
         let (ledger, _, now) = ledger();
         for n in 0..100 {
-            assert!(ledger.has_room(1, BUDGET, now));
+            assert!(has_room(&ledger, 1, now));
             hand_over(&ledger, n, 1);
         }
-        assert!(!ledger.has_room(1, BUDGET, now));
+        assert!(!has_room(&ledger, 1, now));
         ledger.withdraw(fingerprint(50));
-        assert!(ledger.has_room(1, BUDGET, now));
+        assert!(has_room(&ledger, 1, now));
     }
 
     #[test]
     fn small_messages_pass_a_large_one_and_have_a_window_of_their_own() {
         let (ledger, _, now) = ledger();
         hand_over(&ledger, 0, 2 << 20);
-        assert!(!ledger.has_room(LARGE, BUDGET, now), "a second large one waits while the rate is unknown");
-        assert!(ledger.has_room(600, BUDGET, now));
+        assert!(!has_room(&ledger, LARGE, now), "a second large one waits while the rate is unknown");
+        assert!(has_room(&ledger, 600, now));
         for n in 1..=8 {
             hand_over(&ledger, n, SMALL_WINDOW / 8);
         }
-        assert!(!ledger.has_room(600, BUDGET, now));
+        assert!(!has_room(&ledger, 600, now));
     }
 
     #[test]
@@ -449,10 +490,10 @@ mod tests {
             ledger.wrote(id, 1 << 20, &[], time);
             time += RATE_WINDOW;
         }
-        assert!(ledger.has_room(1 << 20, BUDGET, time), "2 MiB a second take two of one");
+        assert!(has_room(&ledger, 1 << 20, time), "2 MiB a second take two of one");
         time += 20 * RATE_WINDOW;
         ledger.wrote(id, 1, &[], time);
-        assert!(!ledger.has_room(1 << 20, BUDGET, time), "no longer");
+        assert!(!has_room(&ledger, 1 << 20, time), "no longer");
     }
 
     #[test]
@@ -463,16 +504,16 @@ mod tests {
         ledger.flushed(id, flushed);
         hand_over(&ledger, 1, 100);
         assert_eq!(ledger.queued().1, 2);
-        ledger.has_room(1, BUDGET, flushed + IDLE / 2);
+        has_room(&ledger, 1, flushed + IDLE / 2);
         assert_eq!(ledger.queued().1, 2, "the next write may be about to come");
-        ledger.has_room(1, BUDGET, flushed + IDLE);
+        has_room(&ledger, 1, flushed + IDLE);
         assert_eq!(ledger.queued().1, 1, "what came before the flush is gone, what came after may only be late");
-        ledger.has_room(1, BUDGET, flushed + 2 * LOST);
+        has_room(&ledger, 1, flushed + 2 * LOST);
         assert_eq!(ledger.queued().1, 0);
 
         ledger.enter(fingerprint(2), 100);
         ledger.flushed(id, now + LOST);
-        ledger.has_room(1, BUDGET, now + 9 * LOST);
+        has_room(&ledger, 1, now + 9 * LOST);
         assert_eq!(ledger.queued().1, 1, "it is still being handed over");
     }
 
@@ -483,8 +524,44 @@ mod tests {
         ledger.wrote(id, 50, &[], now);
         ledger.blocked(id);
         let later = now + Duration::from_secs(60);
-        assert!(!ledger.has_room(LARGE, BUDGET, later));
+        assert!(!has_room(&ledger, LARGE, later));
         assert_eq!(ledger.health(later).stuck_since, Some(now));
+    }
+
+    #[test]
+    fn a_full_peer_is_overdue_when_it_takes_nothing_or_too_little() {
+        let (ledger, id, now) = ledger();
+        let room = |bytes, at| ledger.room(bytes, BUDGET, PATIENCE, at);
+        for n in 0..8 {
+            hand_over(&ledger, n, SMALL_WINDOW / 8);
+        }
+        // The entries bear the clock's own time.
+        let now = now.max(Instant::now());
+        ledger.wrote(id, 10, &[], now);
+        assert_eq!(room(600, now), Room::Full);
+        assert_eq!(room(600, now + PATIENCE / 2), Room::Full);
+        assert_eq!(room(600, now + PATIENCE), Room::Overdue, "nothing taken");
+        let later = now + PATIENCE * 2;
+        ledger.wrote(id, 10, &[], later);
+        assert_eq!(room(600, later), Room::Overdue, "ten bytes are too little");
+        assert_eq!(room(LARGE, later), Room::Free, "a first large one has a place");
+        ledger.wrote(id, SMALL_WINDOW / 8, &[fingerprint(0)], later);
+        assert_eq!(room(600, later), Room::Free);
+    }
+
+    #[test]
+    fn a_large_message_may_take_its_time_while_it_moves() {
+        let (ledger, id, now) = ledger();
+        hand_over(&ledger, 0, 2 << 20);
+        let now = now.max(Instant::now());
+        for step in 0..5 {
+            let at = now + PATIENCE * step;
+            ledger.wrote(id, 100_000, &[], at);
+            assert_eq!(ledger.room(2 << 20, BUDGET, PATIENCE, at + PATIENCE / 2), Room::Full);
+        }
+        let at = now + LARGE_LAG + PATIENCE;
+        ledger.wrote(id, 100_000, &[], at);
+        assert_eq!(ledger.room(2 << 20, BUDGET, PATIENCE, at), Room::Overdue);
     }
 
     #[test]

@@ -19,7 +19,7 @@ mod ledger;
 mod meter;
 mod wire;
 
-pub(crate) use ledger::{Budget, Ledger, Ledgers};
+pub(crate) use ledger::{Budget, Ledger, Ledgers, Room};
 pub(crate) use wire::Fingerprint;
 
 /// Dial, encryption and muxer negotiation together end within this.

@@ -18,6 +18,7 @@ use tokio::{
     time::timeout,
 };
 
+pub mod proxy;
 pub mod raw;
 
 /// Longer than anything a test waits for takes, even in a debug build on a busy machine.
@@ -165,7 +166,12 @@ impl TestNode {
 
     /// Dials and waits until both are connected and see each other's subscriptions.
     pub async fn join(&mut self, other: &mut Self) {
-        self.handle.dial(other.address(), 0).unwrap();
+        self.join_at(other.address(), other).await;
+    }
+
+    /// The same, at another address than its own.
+    pub async fn join_at(&mut self, address: Multiaddr, other: &mut Self) {
+        self.handle.dial(address, 0).unwrap();
         self.wait("dial", |event| match event {
             Event::DialResult { token: 0, result } => Some(*result.as_ref().expect("dial succeeds")),
             _ => None,
