@@ -11,18 +11,23 @@ use libp2p::{
     swarm::NetworkBehaviour,
 };
 
-use crate::{Config, Protocol, StartError, gossip, reqresp};
+use crate::{Config, Protocol, StartError, gossip, reqresp, single};
 
 /// identify's protocol version (design/protocol.md, section 1).
 const IDENTIFY_PROTOCOL: &str = "preconf-p2p/0.1";
-/// A silent path is noticed within the sum of these two.
-const PING_INTERVAL: Duration = Duration::from_secs(10);
+/// A living peer answers a ping at least this often,
+const PING_INTERVAL: Duration = Duration::from_secs(15);
+/// and within this.
 pub(crate) const PING_TIMEOUT: Duration = Duration::from_secs(10);
+/// A peer of which nothing was heard for so long is gone. The ping's own failures would tell later: it does not count
+/// the first.
+pub(crate) const SILENCE: Duration = Duration::from_secs(25);
 
 #[derive(NetworkBehaviour)]
 pub(crate) struct Behaviour {
     // First, so that what they refuse reaches no other.
     limits: connection_limits::Behaviour,
+    single: single::Behaviour,
     pub(crate) blocked: allow_block_list::Behaviour<BlockedPeers>,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
@@ -46,6 +51,7 @@ impl Behaviour {
             .with_agent_version(config.agent_version.clone());
         Ok(Self {
             limits: connection_limits::Behaviour::new(limits),
+            single: single::Behaviour::new(keypair.public().to_peer_id()),
             blocked: allow_block_list::Behaviour::default(),
             identify: identify::Behaviour::new(identify),
             ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIMEOUT)),

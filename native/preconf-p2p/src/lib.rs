@@ -15,6 +15,7 @@ mod inbox;
 mod names;
 mod node;
 pub mod reqresp;
+mod single;
 mod stats;
 mod transport;
 

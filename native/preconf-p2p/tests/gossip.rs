@@ -80,6 +80,9 @@ async fn an_ed25519_author_is_heard_and_forwarded() {
     assert_eq!((forwarded.peer, forwarded.data), (b.id, payload(1, 382)));
     send(&mut c, &mut b, Topic::TxLists, payload(2, 5000), 2).await;
     assert_eq!(a.next_gossip().await.data, payload(2, 5000));
+    // And one that signs with its identity is heard by them.
+    b.handle.publish(Topic::Commitments, payload(3, 382), 3, LONG).unwrap();
+    assert_eq!((a.next_gossip().await.data, c.next_gossip().await.data), (payload(3, 382), payload(3, 382)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,7 @@
 //! Starting, stopping, dialling, blocking, redialling.
 
 use std::{
+    io::{ErrorKind, Read, Write},
     net::TcpListener,
     time::{Duration, Instant},
 };
@@ -12,9 +13,13 @@ use preconf_p2p::{
 };
 
 mod common;
-use common::{TestNode, config, memory, payload};
+use common::{
+    TestNode, config, memory, payload,
+    proxy::{Mode, Proxy},
+};
 
 const TCP: &str = "/ip4/127.0.0.1/tcp/0";
+const QUIC: &str = "/ip4/127.0.0.1/udp/0/quic-v1";
 
 async fn dial(node: &mut TestNode, address: Multiaddr) -> Result<PeerId, DialFailure> {
     node.handle.dial(address, 77).unwrap();
@@ -177,17 +182,14 @@ async fn a_blocked_peer_is_cut_off_both_ways_until_unblocked() {
     assert_eq!(dial(&mut b, a.address()).await, Ok(a.id));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_static_peer_is_dialled_until_it_is_there_and_again_when_it_was_gone() {
+/// `place` is where the static peer listens, not before its time.
+async fn a_static_peer_is_found_again(place: String) {
     let secret = [7; 32];
     let id = keypair_of(&secret).unwrap().public().to_peer_id();
-    let place = memory();
     let address = place.parse::<Multiaddr>().unwrap().with(Part::P2p(id));
-    let mut a = TestNode::in_process(|config| {
-        config.static_peers = vec![address.clone()];
-        config.seed = Some(1);
-    })
-    .await;
+    let mut settings = config(&[]);
+    (settings.static_peers, settings.seed) = (vec![address], Some(1));
+    let mut a = TestNode::start(settings).await;
     let start_b = async || {
         let mut config = config(&[&place]);
         config.identity = IdentitySource::Secret(secret);
@@ -208,47 +210,134 @@ async fn a_static_peer_is_dialled_until_it_is_there_and_again_when_it_was_gone()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_nodes_that_dial_each_other_at_once_end_connected() {
-    for round in 0..20 {
-        let mut a = TestNode::start(config(&[TCP])).await;
-        let mut b = TestNode::start(config(&[TCP])).await;
-        a.handle.dial(b.address(), 77).unwrap();
-        b.handle.dial(a.address(), 77).unwrap();
-        let (first, second) = tokio::join!(connected(&mut a), connected(&mut b));
-        assert_eq!((first.0, second.0), (b.id, a.id));
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        assert!(a.handle.stats().connections >= 1 && b.handle.stats().connections >= 1, "round {round}");
-        tokio::join!(a.stop(), b.stop());
+async fn a_static_peer_is_dialled_until_it_is_there_and_again_when_it_was_gone() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    tokio::join!(
+        a_static_peer_is_found_again(memory()),
+        a_static_peer_is_found_again(format!("/ip4/127.0.0.1/tcp/{port}")),
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_nodes_that_dial_each_other_at_once_end_with_one_connection() {
+    for address in [TCP, QUIC] {
+        for round in 0..20 {
+            let mut a = TestNode::start(config(&[address])).await;
+            let mut b = TestNode::start(config(&[address])).await;
+            a.handle.dial(b.address(), 77).unwrap();
+            b.handle.dial(a.address(), 77).unwrap();
+            let (first, second) = tokio::join!(connected(&mut a), connected(&mut b));
+            assert_eq!((first.0, second.0), (b.id, a.id));
+            let asked = Instant::now();
+            let connections = || (a.handle.stats().connections, b.handle.stats().connections);
+            while connections() != (1, 1) {
+                assert!(asked.elapsed() < Duration::from_secs(10), "{address}, round {round}: {:?}", connections());
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            // And it stays, and carries.
+            tokio::time::sleep(Duration::from_millis(250)).await;
+            assert_eq!(connections(), (1, 1), "{address}, round {round}");
+            a.handle.publish(Topic::Commitments, payload(round, 382), 1, Duration::from_secs(30)).unwrap();
+            assert_eq!(b.next_gossip().await.data, payload(round, 382));
+            tokio::join!(a.stop(), b.stop());
+        }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_count_follows_connections_and_a_peer_count_peers() {
-    let mut a = TestNode::start(config(&[TCP, "/ip4/127.0.0.1/udp/0/quic-v1"])).await;
+    let mut a = TestNode::start(config(&[TCP, QUIC])).await;
     let mut b = TestNode::start(config(&[])).await;
     a.handle.set_application_score(b.id, 1.0);
-    // Before the first is up, so that the node does not find it connected already.
-    for (token, address) in a.addresses.clone().into_iter().enumerate() {
-        b.handle.dial(address.with(Part::P2p(a.id)), token as u64).unwrap();
+    // One that is connected already is not dialled: the second is asked for before the first is up, or again.
+    while b.handle.stats().connections < 2 {
+        b.handle.disconnect(a.id);
+        while b.handle.stats().connections > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        for (token, address) in a.addresses.clone().into_iter().enumerate() {
+            b.handle.dial(address.with(Part::P2p(a.id)), token as u64).unwrap();
+        }
+        for _ in 0..2 {
+            b.wait("dialled", |event| match event {
+                Event::DialResult { result, .. } => Some(*result.as_ref().expect("dial succeeds")),
+                _ => None,
+            })
+            .await;
+        }
     }
-    for _ in 0..2 {
-        b.wait("dialled", |event| match event {
-            Event::DialResult { result, .. } => Some(*result.as_ref().expect("dial succeeds")),
-            _ => None,
-        })
-        .await;
+    while a.handle.stats().connections < 2 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    let stats = b.handle.stats();
-    assert_eq!((stats.peers, stats.connections), (1, 2));
+    while a.events.try_recv().is_ok() {}
+    assert_eq!((a.handle.stats().peers, b.handle.stats().peers), (1, 1));
     b.handle.disconnect(a.id);
-    let mut told = 0;
-    a.wait("gone", |event| {
-        told += usize::from(matches!(event, Event::PeerConnected { .. }));
-        matches!(event, Event::PeerDisconnected { .. }).then_some(())
-    })
-    .await;
-    assert_eq!(told, 1, "one PeerConnected for two connections");
+    disconnected(&mut a).await;
+    a.never(Duration::from_millis(300), "again", |event| matches!(event, Event::PeerDisconnected { .. })).await;
     disconnected(&mut b).await;
     let stats = b.handle.stats();
     assert_eq!((stats.peers, stats.connections), (0, 0));
+}
+
+/// Both sides notice a peer that vanished without a word.
+async fn silence_is_noticed(mut a: TestNode, mut b: TestNode, line: Proxy) {
+    a.join_at(line.address_of(b.id), &mut b).await;
+    // Both ways have carried something.
+    a.handle.publish(Topic::Commitments, payload(1, 382), 1, Duration::from_secs(30)).unwrap();
+    b.next_gossip().await;
+    line.set(Mode::Stopped);
+    let silent = Instant::now();
+    // Enough to fill every buffer on the way: not even a goodbye gets through.
+    for seed in 2..10 {
+        a.handle.publish(Topic::TxLists, payload(seed, 2 << 20), seed, Duration::from_secs(30)).unwrap();
+    }
+    tokio::join!(disconnected(&mut a), disconnected(&mut b));
+    println!("noticed after {:?}", silent.elapsed());
+    assert!(silent.elapsed() < Duration::from_secs(30), "{:?}", silent.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_vanishes_is_noticed_over_tcp() {
+    let b = TestNode::start(config(&[TCP])).await;
+    let line = Proxy::tcp(&b.addresses[0]).await;
+    silence_is_noticed(TestNode::start(config(&[])).await, b, line).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_vanishes_is_noticed_over_quic() {
+    let b = TestNode::start(config(&[QUIC])).await;
+    let line = Proxy::quic(&b.addresses[0]).await;
+    silence_is_noticed(TestNode::start(config(&[])).await, b, line).await;
+}
+
+/// A connection that never gets through its handshake is closed, and does not keep others out.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handshake_that_never_ends_is_ended() {
+    let mut a = TestNode::start(config(&[TCP])).await;
+    let socket = format!("127.0.0.1:{}", a.addresses[0].to_string().rsplit('/').next().unwrap());
+    let slow = tokio::task::spawn_blocking(move || {
+        let mut socket = std::net::TcpStream::connect(socket).unwrap();
+        socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+        let (started, hello) = (Instant::now(), b"\x13/multistream/1.0.0\n");
+        let mut answer = [0; 256];
+        for byte in hello.iter().cycle() {
+            // One byte at a time, for ever.
+            let written = socket.write_all(&[*byte]);
+            match socket.read(&mut answer) {
+                Ok(0) => break,
+                Err(error) if !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => break,
+                _ if written.is_err() => break,
+                _ => assert!(started.elapsed() < Duration::from_secs(20), "still open"),
+            }
+        }
+        started.elapsed()
+    });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let mut b = TestNode::start(config(&[])).await;
+    assert_eq!(dial(&mut b, a.address()).await, Ok(a.id));
+    let open_for = slow.await.unwrap();
+    println!("closed after {open_for:?}");
+    assert!(open_for < Duration::from_secs(20));
+    assert_eq!(connected(&mut a).await, (b.id, false));
+    assert_eq!(a.handle.stats().connections, 1);
 }

@@ -345,3 +345,73 @@ async fn a_peer_without_the_protocol_is_told() {
     assert_eq!(result(&mut node, 1).await, Err(RequestError::UnsupportedProtocol));
     serving.abort();
 }
+
+/// A peer of a manner that asks so often, all at once, of a node with two seconds for each.
+async fn asker(
+    manner: raw::Verbatim,
+    protocol: Protocol,
+    bytes: &[u8],
+    times: usize,
+) -> (TestNode, libp2p::Swarm<request_response::Behaviour<raw::Verbatim>>) {
+    let node = TestNode::in_process(|config| config.request_timeout = Duration::from_secs(2)).await;
+    let keypair = Keypair::generate_ed25519();
+    let mut peer = raw::swarm(&keypair, raw::requests_of(manner, 167_000, protocol));
+    peer.dial(node.address()).unwrap();
+    raw::until_connected(&mut peer, node.id).await;
+    for _ in 0..times {
+        peer.behaviour_mut().send_request(&node.id, bytes.to_vec());
+    }
+    (node, peer)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_that_drip_in_are_cut_off() {
+    const STREAMS: usize = 50;
+    // A length of 100 bytes, of which one comes every 100 ms: ten seconds' worth.
+    let (mut node, mut peer) = asker(raw::Verbatim::Dripping, Protocol::Head, &[100, 1], STREAMS).await;
+    let asked = std::time::Instant::now();
+    let dripping = async {
+        let mut failed = 0;
+        while failed < STREAMS {
+            if let SwarmEvent::Behaviour(request_response::Event::OutboundFailure { .. }) =
+                peer.select_next_some().await
+            {
+                failed += 1;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), dripping).await.expect("each stream is closed by the node");
+    assert!(asked.elapsed() >= Duration::from_millis(1500), "{:?}: not by the time-out", asked.elapsed());
+    assert!(asked.elapsed() < Duration::from_secs(8), "{:?}: it was read to its end", asked.elapsed());
+    node.never(Duration::from_millis(100), "a request", |event| matches!(event, Event::Request { .. })).await;
+    assert_eq!(node.handle.stats().requests_in, 0);
+    // The connection is as good as before.
+    let others = Keypair::generate_ed25519();
+    let mut other = raw::swarm(&others, raw::requests(167_000, Protocol::Head));
+    other.dial(node.address()).unwrap();
+    raw::until_connected(&mut other, node.id).await;
+    other.behaviour_mut().send_request(&node.id, encode_frame(&[4, 0, 0, 0]));
+    tokio::select! {
+        (_, _, data) = request(&mut node) => assert_eq!(data, [4, 0, 0, 0]),
+        () = async { loop { other.select_next_some().await; } } => {}
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_nobody_reads_is_given_up() {
+    let (mut node, mut peer) = asker(raw::Verbatim::Deaf, Protocol::TxList, &encode_frame(&[7; 32]), 1).await;
+    let reading = tokio::spawn(async move {
+        loop {
+            peer.select_next_some().await;
+        }
+    });
+    let (channel, ..) = request(&mut node).await;
+    node.handle.respond(channel, payload(1, 2 << 20)).unwrap();
+    let aborted = node.wait("given up", |event| match event {
+        Event::RequestAborted { channel, error, .. } => Some((*channel, *error)),
+        Event::ResponseSent { .. } => panic!("2 MiB are sent to nobody"),
+        _ => None,
+    });
+    assert_eq!(aborted.await, (channel, RequestError::Timeout));
+    reading.abort();
+}

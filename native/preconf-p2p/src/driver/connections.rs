@@ -10,7 +10,12 @@ use libp2p::{
 use tokio::time::Instant;
 
 use super::Driver;
-use crate::{Event, EventSink, Topic, behaviour::PING_TIMEOUT, gossip::peer_score_thresholds, transport::Ledger};
+use crate::{
+    Event, EventSink, Topic,
+    behaviour::{PING_TIMEOUT, SILENCE},
+    gossip::peer_score_thresholds,
+    transport::{Health, Ledger},
+};
 
 /// How long messages wait for room in a peer's queue while others have some; then it is passed over.
 const PATIENCE: Duration = Duration::from_millis(400);
@@ -44,6 +49,7 @@ pub(super) struct Peer {
     told: Option<Instant>,
     /// It is kept out of the mesh until it takes what is queued.
     benched: bool,
+    answers_pings: bool,
     connections: Vec<ConnectionId>,
     /// Where this node last reached it.
     dialled: Option<Multiaddr>,
@@ -74,6 +80,7 @@ impl<S: EventSink> Driver<'_, S> {
                 passed_over: 0,
                 told: None,
                 benched: false,
+                answers_pings: false,
                 connections: vec![connection],
                 dialled,
                 closing: None,
@@ -95,6 +102,7 @@ impl<S: EventSink> Driver<'_, S> {
         peer.connections.retain(|open| *open != connection);
         self.shared.counters.connections.sub((before - peer.connections.len()) as u64);
         if !peer.connections.is_empty() {
+            peer.ledger.moved();
             return;
         }
         let cause = match (peer.closing, cause) {
@@ -191,12 +199,18 @@ impl<S: EventSink> Driver<'_, S> {
         }
     }
 
+    pub(super) fn on_pong(&mut self, id: PeerId) {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.answers_pings = true;
+        }
+    }
+
     /// A ping was lost. A connection that still brings bytes is only slow.
     pub(super) fn on_ping_lost(&mut self, id: PeerId, connection: ConnectionId) {
         let now = self.now;
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let heard = peer.ledger.health(now).last_read;
-        if heard.is_none_or(|heard| now.saturating_duration_since(heard) >= PING_TIMEOUT) {
+        if heard.is_none() || is_over(heard, PING_TIMEOUT, now) {
             peer.closing = Some("no answer to a ping");
             self.net.swarm.close_connection(connection);
         }
@@ -215,7 +229,10 @@ impl<S: EventSink> Driver<'_, S> {
                 self.apply_score(id);
             }
             let Some(peer) = self.peers.get(&id).filter(|peer| peer.closing.is_none()) else { continue };
-            if let Some(cause) = verdict_on(peer, now) {
+            let health = peer.ledger.health(now);
+            if peer.answers_pings && is_over(health.last_read, SILENCE, now) {
+                self.disconnect(id, "nothing was heard of it");
+            } else if let Some(cause) = verdict_on(health, peer.subscribed.contains(&true), now) {
                 self.start_over(id, cause);
             }
         }
@@ -247,20 +264,19 @@ impl<S: EventSink> Driver<'_, S> {
     }
 }
 
-/// Why a peer's connections are to be closed, if they are.
-fn verdict_on(peer: &Peer, now: Instant) -> Option<&'static str> {
-    let health = peer.ledger.health(now);
-    let for_longer =
-        |since: Option<Instant>, limit| since.is_some_and(|since| now.saturating_duration_since(since) >= limit);
-    if for_longer(health.stuck_since, STUCK) {
-        return Some("the gossip stream is stuck");
+fn is_over(since: Option<Instant>, limit: Duration, now: Instant) -> bool {
+    since.is_some_and(|since| now.saturating_duration_since(since) >= limit)
+}
+
+/// Why this node should start over with a peer, if it should.
+fn verdict_on(health: Health, subscribed: bool, now: Instant) -> Option<&'static str> {
+    if is_over(health.stuck_since, STUCK, now) {
+        Some("the gossip stream is stuck")
+    } else if subscribed && is_over(health.deaf_since, STREAM_LOST, now) {
+        Some("the inbound gossip stream was lost")
+    } else if subscribed && is_over(health.mute_since, STREAM_LOST, now) {
+        Some("the outbound gossip stream was lost")
+    } else {
+        None
     }
-    let subscribed = peer.subscribed.contains(&true);
-    if subscribed && for_longer(health.deaf_since, STREAM_LOST) {
-        return Some("the inbound gossip stream was lost");
-    }
-    if subscribed && for_longer(health.mute_since, STREAM_LOST) {
-        return Some("the outbound gossip stream was lost");
-    }
-    None
 }

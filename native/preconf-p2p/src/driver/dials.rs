@@ -17,7 +17,7 @@ use libp2p::{
 use tokio::time::Instant;
 
 use super::{Driver, events::bounded};
-use crate::{Config, DialFailure, Event, EventSink};
+use crate::{Config, DialFailure, Event, EventSink, single::Crossed};
 
 /// The wait after the first failed dial of a static peer; it doubles with each further one.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -199,9 +199,11 @@ impl<S: EventSink> Driver<'_, S> {
         }
     }
 
-    pub(super) fn on_dial_failed(&mut self, connection: ConnectionId, error: &DialError) {
+    pub(super) fn on_dial_failed(&mut self, connection: ConnectionId, peer: Option<PeerId>, error: &DialError) {
         if let Some(token) = self.dials.tokens.remove(&connection) {
-            self.dial_ended(token, Err(failure_of(error)));
+            // The peer's own dial was faster.
+            let there = peer.filter(|peer| is_crossed(error) && self.peers.contains_key(peer));
+            self.dial_ended(token, there.ok_or_else(|| failure_of(error)));
         }
         if let Some(peer) = self.dials.flights.remove(&connection) {
             self.static_failed(peer, error);
@@ -262,6 +264,10 @@ impl<S: EventSink> Driver<'_, S> {
             }
         }
     }
+}
+
+fn is_crossed(error: &DialError) -> bool {
+    matches!(error, DialError::Denied { cause } if cause.downcast_ref::<Crossed>().is_some())
 }
 
 /// The typed cause of a failed dial, and its text.

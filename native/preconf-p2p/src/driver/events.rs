@@ -33,7 +33,7 @@ impl<S: EventSink> Driver<'_, S> {
             }
             SwarmEvent::OutgoingConnectionError { connection_id, error, peer_id } => {
                 tracing::debug!(peer = ?peer_id, %error, "dial failed");
-                self.on_dial_failed(connection_id, &error);
+                self.on_dial_failed(connection_id, peer_id, &error);
             }
             SwarmEvent::IncomingConnectionError { send_back_addr, error, .. } => {
                 tracing::debug!(from = %send_back_addr, %error, "inbound connection failed");
@@ -64,7 +64,7 @@ impl<S: EventSink> Driver<'_, S> {
 
     fn on_behaviour_event(&mut self, event: BehaviourEvent) {
         match event {
-            BehaviourEvent::Limits(never) => match never {},
+            BehaviourEvent::Limits(never) | BehaviourEvent::Single(never) => match never {},
             BehaviourEvent::Blocked(never) => match never {},
             BehaviourEvent::Identify(event) => self.on_identify_event(event),
             BehaviourEvent::Ping(event) => self.on_ping_event(event),
@@ -94,7 +94,8 @@ impl<S: EventSink> Driver<'_, S> {
 
     fn on_ping_event(&mut self, event: ping::Event) {
         match event.result {
-            Ok(_) | Err(ping::Failure::Unsupported) => {}
+            Ok(_) => self.on_pong(event.peer),
+            Err(ping::Failure::Unsupported) => {}
             Err(ping::Failure::Timeout | ping::Failure::Other { .. }) => {
                 self.on_ping_lost(event.peer, event.connection);
             }

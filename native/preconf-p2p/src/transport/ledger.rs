@@ -253,6 +253,13 @@ impl Ledger {
         }
     }
 
+    /// A connection of the peer closed and another stays: its streams open there when there is something to say.
+    pub(crate) fn moved(&self) {
+        let mut state = self.lock();
+        state.mute_since = None;
+        state.deaf_since = None;
+    }
+
     pub(super) fn read(&self, now: Instant) {
         self.lock().last_read = Some(now);
     }
@@ -562,6 +569,17 @@ mod tests {
         let at = now + LARGE_LAG + PATIENCE;
         ledger.wrote(id, 100_000, &[], at);
         assert_eq!(ledger.room(2 << 20, BUDGET, PATIENCE, at), Room::Overdue);
+    }
+
+    #[test]
+    fn streams_that_closed_with_one_of_two_connections_are_not_lost() {
+        let (ledger, id, now) = ledger();
+        ledger.inbound_opened();
+        ledger.outbound_closed(id);
+        ledger.inbound_closed();
+        ledger.moved();
+        let health = ledger.health(now);
+        assert!(health.mute_since.is_none() && health.deaf_since.is_none());
     }
 
     #[test]

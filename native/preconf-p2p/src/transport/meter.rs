@@ -5,14 +5,15 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
-use futures::{AsyncRead, AsyncWrite};
+use futures::{AsyncRead, AsyncWrite, FutureExt};
 use libp2p::core::{
     StreamMuxer,
     muxing::{StreamMuxerBox, StreamMuxerEvent, SubstreamBox},
 };
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep};
 
 use super::{
     ledger::Ledger,
@@ -20,16 +21,20 @@ use super::{
 };
 use crate::stats::Counters;
 
+/// A connection says goodbye for no longer than this: to a peer that reads nothing it would for ever.
+const GOODBYE: Duration = Duration::from_secs(1);
+
 /// A connection's muxer, metered.
 pub(super) struct Metered {
     inner: StreamMuxerBox,
+    closing: Option<Pin<Box<Sleep>>>,
     counters: Arc<Counters>,
     ledger: Arc<Ledger>,
 }
 
 impl Metered {
     pub(super) fn new(inner: StreamMuxerBox, counters: Arc<Counters>, ledger: Arc<Ledger>) -> Self {
-        Self { inner, counters, ledger }
+        Self { inner, closing: None, counters, ledger }
     }
 
     fn stream(&self, inner: SubstreamBox, outbound: bool) -> MeteredStream {
@@ -60,7 +65,10 @@ impl StreamMuxer for Metered {
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_close(cx)
+        if let Poll::Ready(result) = Pin::new(&mut self.inner).poll_close(cx) {
+            return Poll::Ready(result);
+        }
+        self.closing.get_or_insert_with(|| Box::pin(sleep(GOODBYE))).poll_unpin(cx).map(Ok)
     }
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<StreamMuxerEvent>> {

@@ -19,7 +19,7 @@ mod ledger;
 mod meter;
 mod wire;
 
-pub(crate) use ledger::{Budget, Ledger, Ledgers, Room};
+pub(crate) use ledger::{Budget, Health, Ledger, Ledgers, Room};
 pub(crate) use wire::Fingerprint;
 
 /// Dial, encryption and muxer negotiation together end within this.
@@ -47,7 +47,8 @@ pub(crate) fn build(
     if config.enable_memory {
         let memory = secured(MemoryTransport::default(), keypair)?;
         transport = Some(match transport {
-            Some(others) => or(others, memory),
+            // First, for DNS claims every address.
+            Some(others) => or(memory, others),
             None => memory,
         });
     }

@@ -62,8 +62,30 @@ pub fn gossipsub(
 }
 
 /// Writes what it is given, as it is, and reads to the end: no frames, no caps.
-#[derive(Clone, Default)]
-pub struct Verbatim;
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub enum Verbatim {
+    /// At once.
+    #[default]
+    Prompt,
+    /// A byte now and then, and the last one again and again, for ever.
+    Dripping,
+    /// At once, but it never reads an answer.
+    Deaf,
+}
+
+impl Verbatim {
+    async fn write<T: AsyncWrite + Unpin>(self, io: &mut T, bytes: &[u8]) -> io::Result<()> {
+        if self != Self::Dripping {
+            return io.write_all(bytes).await;
+        }
+        for byte in bytes.iter().chain(std::iter::repeat(bytes.last().expect("a byte to drip"))) {
+            io.write_all(&[*byte]).await?;
+            io.flush().await?;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Ok(())
+    }
+}
 
 async fn read_all<T: AsyncRead + Unpin>(io: &mut T) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
@@ -87,6 +109,9 @@ impl request_response::Codec for Verbatim {
     where
         T: AsyncRead + Unpin + Send,
     {
+        if *self == Self::Deaf {
+            std::future::pending::<()>().await;
+        }
         read_all(io).await
     }
 
@@ -94,21 +119,27 @@ impl request_response::Codec for Verbatim {
     where
         T: AsyncWrite + Unpin + Send,
     {
-        io.write_all(&bytes).await
+        self.write(io, &bytes).await
     }
 
     async fn write_response<T>(&mut self, _: &StreamProtocol, io: &mut T, bytes: Vec<u8>) -> io::Result<()>
     where
         T: AsyncWrite + Unpin + Send,
     {
-        io.write_all(&bytes).await
+        self.write(io, &bytes).await
     }
 }
 
 /// A peer that speaks one of the request protocols verbatim.
 pub fn requests(chain_id: u64, protocol: Protocol) -> request_response::Behaviour<Verbatim> {
+    requests_of(Verbatim::Prompt, chain_id, protocol)
+}
+
+/// The same in its own manner, with all the time in the world.
+pub fn requests_of(manner: Verbatim, chain_id: u64, protocol: Protocol) -> request_response::Behaviour<Verbatim> {
     let name = StreamProtocol::try_from_owned(protocol_name(chain_id, protocol)).unwrap();
-    request_response::Behaviour::new([(name, ProtocolSupport::Full)], request_response::Config::default())
+    let config = request_response::Config::default().with_request_timeout(Duration::from_secs(600));
+    request_response::Behaviour::with_codec(manner, [(name, ProtocolSupport::Full)], config)
 }
 
 /// Listens on a fresh in-process address and returns it, with the peer id.
