@@ -250,4 +250,57 @@ mod tests {
             assert_eq!(frames.kind(), Kind::Other);
         }
     }
+
+    struct Random(u64);
+
+    impl Random {
+        fn below(&mut self, bound: usize) -> usize {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (self.0 >> 33) as usize % bound
+        }
+    }
+
+    fn parsed(bytes: &[u8], mut next: impl FnMut() -> usize) -> (Kind, Vec<Fingerprint>) {
+        let (mut frames, mut seen, mut rest) = (Frames::new(), Vec::new(), bytes);
+        while !rest.is_empty() {
+            let (chunk, after) = rest.split_at(next().min(rest.len()));
+            frames.feed(chunk, |fingerprint| seen.push(fingerprint));
+            assert!(frames.head.len() <= HEAD.max(MAX_LINE), "{} bytes kept", frames.head.len());
+            rest = after;
+        }
+        (frames.kind(), seen)
+    }
+
+    #[test]
+    fn any_bytes_are_read_the_same_however_they_are_cut() {
+        let mut random = Random(1);
+        let (mut gossip, mut messages) = (0, 0);
+        for round in 0..20_000 {
+            let parts: Vec<_> = (0..random.below(4))
+                .map(|_| match random.below(3) {
+                    0 => publish(&vec![round as u8; random.below(1500)]),
+                    1 => framed(&field(0x1a, &vec![9; random.below(300)])),
+                    _ => framed(&(0..random.below(50)).map(|_| random.below(256) as u8).collect::<Vec<_>>()),
+                })
+                .collect();
+            let mut bytes = stream(&parts);
+            if round % 5 == 0 {
+                bytes = (0..random.below(100)).map(|_| random.below(256) as u8).collect();
+            }
+            for _ in 0..random.below(3) {
+                let at = random.below(bytes.len() + 1);
+                match random.below(3) {
+                    0 => bytes.truncate(at),
+                    1 if at < bytes.len() => bytes[at] = random.below(256) as u8,
+                    _ => bytes.insert(at, random.below(256) as u8),
+                }
+            }
+            let whole = parsed(&bytes, || usize::MAX);
+            assert_eq!(parsed(&bytes, || 1), whole);
+            assert_eq!(parsed(&bytes, || 1 + random.below(200)), whole);
+            gossip += usize::from(whole.0 == Kind::Gossip);
+            messages += whole.1.len();
+        }
+        assert!(gossip > 5000 && messages > 5000, "{gossip} streams and {messages} messages mean little");
+    }
 }
