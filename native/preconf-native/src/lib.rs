@@ -42,6 +42,22 @@
 #[cfg(panic = "abort")]
 compile_error!("preconf-native catches panics at the boundary: build it with panic = \"unwind\"");
 
+// secp256k1-sys defines these under C names, which a cdylib would export; hidden where the object format knows that.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+core::arch::global_asm!(
+    ".hidden rustsecp256k1_v0_14_context_create",
+    ".hidden rustsecp256k1_v0_14_context_destroy",
+    ".hidden rustsecp256k1_v0_14_default_error_callback_fn",
+    ".hidden rustsecp256k1_v0_14_default_illegal_callback_fn",
+);
+#[cfg(target_vendor = "apple")]
+core::arch::global_asm!(
+    ".private_extern _rustsecp256k1_v0_14_context_create",
+    ".private_extern _rustsecp256k1_v0_14_context_destroy",
+    ".private_extern _rustsecp256k1_v0_14_default_error_callback_fn",
+    ".private_extern _rustsecp256k1_v0_14_default_illegal_callback_fn",
+);
+
 pub mod abi;
 mod args;
 mod config;
