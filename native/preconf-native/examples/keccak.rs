@@ -3,7 +3,6 @@
 
 use std::{hint::black_box, time::Instant};
 
-use keccak_asm::Digest as _;
 use preconf_native::{abi::PcnStatus, exports::crypto::pcn_keccak256};
 use sha3::Digest as _;
 use tiny_keccak::Hasher as _;
