@@ -45,6 +45,10 @@ impl Drop for Secret {
 }
 
 /// keccak-256 of the parts one behind the other.
+///
+/// By keccak-asm, the fastest of the crates to be had: 0.86 µs for 350 bytes, 0.27 ms for 128 KiB, 4.3 ms for 2 MiB on an
+/// AMD EPYC of 2024, where sha3 takes 1.06 µs, 0.33 ms, 5.3 ms and tiny-keccak 1.13 µs, 0.34 ms, 5.4 ms
+/// (`examples/keccak.rs`).
 pub(crate) fn keccak256(parts: &[&[u8]]) -> [u8; 32] {
     use keccak_asm::Digest;
     let mut hash = keccak_asm::Keccak256::new();

@@ -174,9 +174,11 @@ impl Node {
         &self.route
     }
 
+    /// Has the task do this at its next flush, which the verdict on no message brings about.
     #[cfg(feature = "test-exports")]
-    pub(crate) fn life(&self) -> &Life {
-        &self.life
+    pub(crate) fn ask(&self, test: crate::testing::Test) {
+        self.life.tests.ask(test);
+        self.handle.report(&[(u64::MAX, Verdict::Ignore)]);
     }
 
     /// Ends the node because its state can't be trusted any more: `Faulted` with this text, then `Stopped`.

@@ -41,7 +41,7 @@ impl Tests {
     }
 }
 
-/// Does what was asked for; called by the sink at each flush, which the node does ten times a second at least.
+/// Does what was asked for; called by the sink at each flush.
 pub(crate) fn run(sink: &mut Sink) {
     while let Some(test) = sink.life().tests.next() {
         match test {

@@ -69,6 +69,37 @@ fn no_thread_is_left_after_the_wait() {
     assert_eq!(host.end().last().map(|seen| seen.kind), Some(PcnEventKind::Stopped as u8));
 }
 
+/// How often the nodes' threads went to sleep, and the library's timer thread with them.
+#[cfg(target_os = "linux")]
+fn sleeps() -> u64 {
+    let count = |task: std::io::Result<fs::DirEntry>| {
+        let status = fs::read_to_string(task.ok()?.path().join("status")).ok()?;
+        let of = |key: &str| status.lines().find_map(|line| Some(line.strip_prefix(key)?.trim().to_owned()));
+        let name = of("Name:")?;
+        let counts = name.starts_with("pcn-") || name == "futures-timer";
+        of("voluntary_ctxt_switches:")?.parse::<u64>().ok().filter(|_| counts)
+    };
+    fs::read_dir("/proc/self/task").expect("procfs").filter_map(count).sum::<u64>()
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn idle_nodes_rest() {
+    const SECONDS: u64 = 8;
+    let _alone = alone();
+    let (a, b) = pair(|c| (c.heartbeat_ms, c.worker_threads) = (500, 2));
+    // Past the first heartbeat, which mends the mesh.
+    thread::sleep(Duration::from_secs(7));
+    let before = sleeps();
+    thread::sleep(Duration::from_secs(SECONDS));
+    let each = (sleeps() - before) as f64 / (2 * SECONDS) as f64;
+    println!("{each:.1} sleeps a second for each node");
+    // Two heartbeats with their timer, one look around, a ping now and then.
+    assert!(each < 15.0, "{each:.1} sleeps a second for each node");
+    a.end();
+    b.end();
+}
+
 #[test]
 #[cfg(target_os = "linux")]
 fn a_failed_start_leaves_nothing() {

@@ -23,7 +23,7 @@ pub unsafe extern "C" fn pcn_test_panic(node: u64) -> PcnStatus {
 pub unsafe extern "C" fn pcn_test_panic_task(node: u64) -> PcnStatus {
     guard::run_on(node, std::ptr::null_mut(), |node| {
         node.live()?;
-        node.life().tests.ask(Test::Panic);
+        node.ask(Test::Panic);
         Ok(())
     })
 }
@@ -38,7 +38,7 @@ pub unsafe extern "C" fn pcn_test_panic_task(node: u64) -> PcnStatus {
 pub unsafe extern "C" fn pcn_test_emit(node: u64, count: u32, len: u32) -> PcnStatus {
     guard::run_on(node, std::ptr::null_mut(), |node| {
         node.live()?;
-        node.life().tests.ask(Test::Emit(count, len));
+        node.ask(Test::Emit(count, len));
         Ok(())
     })
 }
@@ -51,7 +51,7 @@ pub unsafe extern "C" fn pcn_test_emit(node: u64, count: u32, len: u32) -> PcnSt
 pub unsafe extern "C" fn pcn_test_hang(node: u64, ms: u32) -> PcnStatus {
     guard::run_on(node, std::ptr::null_mut(), |node| {
         node.live()?;
-        node.life().tests.ask(Test::Hang(ms));
+        node.ask(Test::Hang(ms));
         Ok(())
     })
 }

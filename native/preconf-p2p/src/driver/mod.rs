@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     future::{Future, poll_fn},
-    pin::pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::Poll,
     time::Duration,
@@ -11,7 +11,7 @@ use std::{
 
 use futures::StreamExt;
 use libp2p::{PeerId, gossipsub::TopicHash, swarm::SwarmEvent};
-use tokio::time::{Instant, Interval, MissedTickBehavior};
+use tokio::time::{Instant, Sleep, sleep};
 
 use crate::{
     Config, Event, EventSink, MessageIdMode, RequestError, Topic,
@@ -36,8 +36,10 @@ use outbox::Outbox;
 use requests::Requests;
 use verdicts::Verdicts;
 
-/// Deadlines are kept this exactly; a longer heartbeat does not make it longer.
+/// Deadlines are kept this exactly.
 const TICK: Duration = Duration::from_millis(100);
+/// While nothing has one, a look now and then does: at peers, static ones to dial, verdicts that never came.
+const IDLE_TICK: Duration = Duration::from_secs(1);
 /// Events of the swarm taken before commands get their turn.
 const BATCH: usize = 64;
 /// How long a stopping node waits for its connections to close.
@@ -107,13 +109,12 @@ impl<'a, S: EventSink> Driver<'a, S> {
 
     /// Runs until the handle says stop.
     pub(crate) async fn run(mut self) {
-        let mut ticker = tokio::time::interval(TICK.min(self.settings.heartbeat));
-        ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ticker = pin!(sleep(Duration::ZERO));
         let mut batch = Batch::default();
         let mut events = Vec::with_capacity(BATCH);
         let mut more = false;
         loop {
-            let ticked = self.wait(&mut ticker, &mut events, more).await;
+            let ticked = self.wait(ticker.as_mut(), &mut events, more).await;
             self.now = Instant::now();
             for event in events.drain(..) {
                 self.on_swarm_event(event);
@@ -132,13 +133,22 @@ impl<'a, S: EventSink> Driver<'a, S> {
             if ticked {
                 self.tick();
             }
+            let due = self.now + if self.has_deadlines() { TICK } else { IDLE_TICK };
+            if ticked || due < ticker.deadline() {
+                ticker.as_mut().reset(due);
+            }
             self.sink.flush();
         }
         self.stop().await;
     }
 
     /// Waits until something is to be done; `more` means that something is already. Returns whether a tick is due.
-    async fn wait(&mut self, ticker: &mut Interval, events: &mut Vec<SwarmEvent<BehaviourEvent>>, more: bool) -> bool {
+    async fn wait(
+        &mut self,
+        mut ticker: Pin<&mut Sleep>,
+        events: &mut Vec<SwarmEvent<BehaviourEvent>>,
+        more: bool,
+    ) -> bool {
         let mut inbox = pin!(self.shared.inbox.ready());
         let mut room = pin!(self.ledgers.room());
         let swarm = &mut self.net.swarm;
@@ -156,7 +166,7 @@ impl<'a, S: EventSink> Driver<'a, S> {
                     Poll::Pending | Poll::Ready(None) => break,
                 }
             }
-            let ticked = ticker.poll_tick(cx).is_ready();
+            let ticked = ticker.as_mut().poll(cx).is_ready();
             let woken = inbox.as_mut().poll(cx).is_ready() | room.as_mut().poll(cx).is_ready();
             if ticked || woken || more || !events.is_empty() { Poll::Ready(ticked) } else { Poll::Pending }
         })
@@ -179,6 +189,11 @@ impl<'a, S: EventSink> Driver<'a, S> {
             Command::SetBlocked(peer, blocked) => self.set_blocked(peer, blocked),
             Command::SetScore(peer, score) => self.set_score(peer, score),
         }
+    }
+
+    /// Whether anything waits that must end within [`TICK`] of its time.
+    fn has_deadlines(&self) -> bool {
+        !self.outbox.is_empty() || !self.requests.is_empty() || self.verdicts.any_delayed() || self.dropped > 0
     }
 
     /// What is due by time alone.

@@ -50,6 +50,10 @@ impl Outbox {
     pub(super) fn push(&mut self, topic: Topic, data: Vec<u8>, token: u64, deadline: Instant) {
         self.queues[topic.index()].push_back(Publish { data, token, deadline, refused: None });
     }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.queues.iter().all(VecDeque::is_empty)
+    }
 }
 
 /// What a try to publish came to.

@@ -51,6 +51,10 @@ pub(super) struct Requests {
 }
 
 impl Requests {
+    pub(super) fn is_empty(&self) -> bool {
+        self.outbound.is_empty() && self.inbound.is_empty()
+    }
+
     fn open(&mut self, inbound: Inbound) -> Option<u64> {
         let of_peer = self.per_peer.entry(inbound.peer).or_default();
         if self.inbound.len() >= MAX_INBOUND || *of_peer >= MAX_INBOUND_PER_PEER {

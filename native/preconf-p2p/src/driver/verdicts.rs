@@ -96,6 +96,11 @@ impl Verdicts {
         None
     }
 
+    /// Whether accepts wait for room.
+    pub(super) fn any_delayed(&self) -> bool {
+        !self.delayed.is_empty()
+    }
+
     /// Drops tokens that were used, when they are many; those at the front go with [`Self::expired`].
     fn trim(&mut self) {
         if self.order.len() > 2 * self.waiting + 1024 {
