@@ -1,0 +1,115 @@
+using Preconf.Native.Network;
+
+namespace Preconf.Native.UnitTests.Network;
+
+public sealed class BroadcastBufferTests
+{
+    [Fact]
+    public async Task EveryReaderGetsEverythingInOrderAndThenTheEnd()
+    {
+        BroadcastBuffer<int> source = new();
+        EventReader<int>[] readers = [.. Enumerable.Range(0, 8).Select(_ => source.Subscribe(100_000))];
+        Task<List<int>>[] reading = [.. readers.Select(async reader =>
+        {
+            List<int> read = [];
+            await foreach (int value in reader.ReadAllAsync())
+            {
+                read.Add(value);
+            }
+
+            return read;
+        })];
+        await Task.Run(() =>
+        {
+            for (int i = 0; i < 50_000; i++)
+            {
+                source.Publish(in i);
+            }
+
+            source.Complete();
+        });
+        foreach (List<int> read in await Task.WhenAll(reading).WaitAsync(TimeSpan.FromSeconds(30)))
+        {
+            Assert.Equal(Enumerable.Range(0, 50_000), read);
+        }
+
+        Assert.Equal(0, source.ReaderCount);
+    }
+
+    [Fact]
+    public void ASlowReaderLosesTheOldestCounted()
+    {
+        BroadcastBuffer<int> source = new();
+        using EventReader<int> slow = source.Subscribe(10);
+        for (int i = 0; i < 25; i++)
+        {
+            source.Publish(in i);
+        }
+
+        Assert.Equal(15, slow.Dropped);
+        Assert.Equal(15, slow.TakeDropped());
+        Assert.Equal(0, slow.TakeDropped());
+        Assert.True(slow.TryRead(out int first));
+        Assert.Equal(15, first);
+    }
+
+    [Fact]
+    public async Task ACancelledWaitLeavesTheReaderUsable()
+    {
+        BroadcastBuffer<int> source = new();
+        using EventReader<int> reader = source.Subscribe(10);
+        for (int i = 0; i < 200; i++)
+        {
+            using CancellationTokenSource cancel = new();
+            ValueTask<bool> wait = reader.WaitToReadAsync(cancel.Token);
+            Task publishing = Task.Run(() => source.Publish(in i));
+            await cancel.CancelAsync();
+            try
+            {
+                Assert.True(await wait);
+            }
+            catch (OperationCanceledException)
+            {
+                // Either may win; the value must be there.
+            }
+
+            await publishing;
+            Assert.True(await reader.WaitToReadAsync());
+            Assert.True(reader.TryRead(out int value));
+            Assert.Equal(i, value);
+        }
+    }
+
+    [Fact]
+    public async Task ADisposedReaderEndsItsWait()
+    {
+        BroadcastBuffer<int> source = new();
+        EventReader<int> reader = source.Subscribe(10);
+        ValueTask<bool> wait = reader.WaitToReadAsync();
+        reader.Dispose();
+        Assert.False(await wait);
+        Assert.Equal(0, source.ReaderCount);
+        source.Publish(1);
+        Assert.False(reader.TryRead(out _));
+    }
+
+    [Fact]
+    public async Task OneWaitAtATime()
+    {
+        BroadcastBuffer<int> source = new();
+        using EventReader<int> reader = source.Subscribe(10);
+        ValueTask<bool> first = reader.WaitToReadAsync();
+        await Assert.ThrowsAsync<InvalidOperationException>(async () => await reader.WaitToReadAsync());
+        source.Publish(3);
+        Assert.True(await first);
+    }
+
+    [Fact]
+    public async Task WhoSubscribesAfterTheEndGetsTheEnd()
+    {
+        BroadcastBuffer<int> source = new();
+        source.Complete();
+        using EventReader<int> late = source.Subscribe(10);
+        Assert.False(await late.WaitToReadAsync());
+    }
+}

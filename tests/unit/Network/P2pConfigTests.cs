@@ -1,0 +1,43 @@
+using Preconf.Native.Network;
+
+namespace Preconf.Native.UnitTests.Network;
+
+public sealed class P2pConfigTests
+{
+    public static TheoryData<string, Action<P2pConfig>> Faults => new()
+    {
+        { "Listen", config => config.Listen = ["/ip4/1.2.3.4"] },
+        { "Listen", config => config.Listen = ["no address"] },
+        { "StaticPeers", config => config.StaticPeers = ["/ip4/127.0.0.1/tcp/9000"] },
+        { "RequestTimeout", config => config.RequestTimeout = TimeSpan.Zero },
+        { "PublishTimeout", config => config.PublishTimeout = TimeSpan.FromSeconds(-1) },
+        { "MeshLow", config => config.Gossip.MeshLow = 20 },
+        { "MaxRequests", config => config.RateLimit.MaxRequests = 0 },
+        { "Window", config => config.RateLimit.Window = TimeSpan.Zero },
+        { "RingSlots", config => config.Resources.RingSlots = 1000 },
+        { "MaxCommitments", config => config.Store.MaxCommitments = 0 },
+        { "DialConcurrency", config => config.Connections.DialConcurrency = 0 },
+    };
+
+    [Fact]
+    public void TheDefaultsAreSound() => Assert.Empty(new P2pConfig().Validate());
+
+    [Theory]
+    [MemberData(nameof(Faults))]
+    public void AFaultNamesItsField(string field, Action<P2pConfig> spoil)
+    {
+        ArgumentNullException.ThrowIfNull(spoil);
+        P2pConfig config = new();
+        spoil(config);
+        Assert.Contains(config.Validate(), fault => fault.Contains(field, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void AllFaultsComeAtOnce()
+    {
+        P2pConfig config = new() { RequestTimeout = TimeSpan.Zero, Listen = ["x"] };
+        config.RateLimit.MaxRequests = -1;
+        P2pConfigException error = Assert.Throws<P2pConfigException>(() => P2pNode.Create(config));
+        Assert.True(error.Faults.Count >= 4, string.Join('\n', error.Faults));
+    }
+}

@@ -1,0 +1,181 @@
+using Preconf.Native.Crypto;
+using Preconf.Native.Ssz;
+using Preconf.Native.Storage;
+using Preconf.Native.Types;
+
+namespace Preconf.Native.UnitTests.Storage;
+
+public sealed class InMemoryStoreTests
+{
+    private static readonly Address Signer = new(Enumerable.Repeat((byte)7, 20).ToArray());
+    private readonly ManualTime _time = new();
+
+    [Fact]
+    public void PagesAreInBlockOrderWhateverTheOrderOfArrival()
+    {
+        InMemoryStore store = Store(new StoreOptions());
+        foreach (ulong block in new ulong[] { 5, 1, 9, 3, 7 })
+        {
+            Assert.Equal(StoreResult.Added, Add(store, block));
+        }
+
+        Assert.Equal([3UL, 5UL, 7UL], Page(store, 2, 3));
+        Assert.Equal([9UL], Page(store, 8, 256));
+        Assert.Empty(Page(store, 10, 256));
+        Assert.True(store.TryGetHead(out PreconfHead head));
+        Assert.Equal(9UL, (ulong)head.BlockNumber);
+    }
+
+    [Fact]
+    public void TheSameAgainIsADuplicateAndAnotherOfTheBlockIsKeptBesideIt()
+    {
+        InMemoryStore store = Store(new StoreOptions());
+        Assert.Equal(StoreResult.Added, Add(store, 4, salt: 1));
+        Assert.Equal(StoreResult.Duplicate, Add(store, 4, salt: 1));
+        Assert.Equal(StoreResult.Superseded, Add(store, 4, salt: 2));
+        Assert.Equal(StoreResult.Duplicate, Add(store, 4, salt: 1));
+        Assert.Equal(2, store.GetAll(4UL).Count);
+        Assert.True(store.TryGetCommitment(4UL, out SignedCommitment latest));
+        Assert.Equal(2UL, (ulong)latest.Commitment.Preconf.Timestamp);
+        Assert.Single(Page(store, 0, 256));
+        Assert.True(store.TryGetByHash(HashOf(Make(4, 1)), out StoredCommitment first));
+        Assert.Equal(Signer, first.Signer);
+    }
+
+    [Fact]
+    public void ABlockKeepsABoundedNumberOfCommitments()
+    {
+        InMemoryStore store = Store(new StoreOptions { MaxCommitmentsPerBlock = 3 });
+        for (ulong salt = 1; salt <= 10; salt++)
+        {
+            Add(store, 4, salt);
+        }
+
+        Assert.InRange(store.GetAll(4UL).Count, 1, 3);
+        Assert.Equal(1, store.GetStats().Blocks);
+    }
+
+    [Fact]
+    public void OverItsCountTheLowestBlocksGoAndTheNewestStay()
+    {
+        InMemoryStore store = Store(new StoreOptions { MaxCommitments = 100 });
+        for (ulong block = 1; block <= 1000; block++)
+        {
+            Assert.Equal(StoreResult.Added, Add(store, block));
+        }
+
+        Assert.Equal(100, store.GetStats().Commitments);
+        Assert.Equal(901UL, Page(store, 0, 1)[0]);
+        Assert.Equal(StoreResult.Refused, Add(store, 5));
+        Assert.True(store.TryGetCommitment(1000UL, out _));
+    }
+
+    [Fact]
+    public void WhatIsTooOldGoes()
+    {
+        InMemoryStore store = Store(new StoreOptions { MaxAge = TimeSpan.FromMinutes(10) });
+        Add(store, 1);
+        AddTxList(store, 1, 100);
+        _time.Advance(TimeSpan.FromMinutes(11));
+        Add(store, 2);
+        AddTxList(store, 2, 100);
+        Assert.Equal([2UL], Page(store, 0, 10));
+        Assert.Equal(1, store.GetStats().TxLists);
+    }
+
+    [Fact]
+    public void TxListsNobodyNamesGoFirstAndAViewOutlivesThem()
+    {
+        InMemoryStore store = Store(new StoreOptions { MaxUnreferencedBytes = 10_000 });
+        Bytes32 named = AddTxList(store, 0, 1000);
+        Assert.True(store.TryGetTxList(in named, out ReadOnlyMemory<byte> view));
+        byte[] before = view.ToArray();
+        Add(store, 1, txList: named);
+        Assert.True(store.IsReferenced(in named));
+        for (int i = 1; i <= 100; i++)
+        {
+            AddTxList(store, i, 1000);
+        }
+
+        Assert.True(store.ContainsTxList(in named));
+        Assert.Equal(11, store.GetStats().TxLists);
+        Assert.Equal(before, view.ToArray());
+    }
+
+    [Fact]
+    public void ATxListAboveTheBoundIsRefusedAndCostsNothingStored()
+    {
+        InMemoryStore store = Store(new StoreOptions { MaxUnreferencedBytes = 5000, MaxBytes = 50_000 });
+        Bytes32 kept = AddTxList(store, 1, 4000);
+        byte[] large = new byte[6000];
+        Bytes32 hash = Keccak256.Hash(large);
+        Assert.Equal(StoreResult.Refused, store.AddTxList(in hash, large));
+        Assert.True(store.ContainsTxList(in kept));
+    }
+
+    [Fact]
+    public async Task ReadersAndWritersAtOnceSeeWholeCommitments()
+    {
+        InMemoryStore store = Store(new StoreOptions { MaxCommitments = 64 });
+        using CancellationTokenSource stop = new();
+        Task[] readers = [.. Enumerable.Range(0, 2).Select(_ => Task.Run(() =>
+        {
+            byte[] page = new byte[256 * SignedCommitmentCodec.Size];
+            while (!stop.IsCancellationRequested)
+            {
+                int count = store.GetCommitments(UInt256.Zero, 256, page);
+                for (int i = 0; i < count; i++)
+                {
+                    SignedCommitment read = SignedCommitmentCodec.Decode(page.AsSpan(i * SignedCommitmentCodec.Size, SignedCommitmentCodec.Size));
+                    Assert.Equal(read.Commitment.Preconf.BlockNumber, read.Commitment.Preconf.GasLimit);
+                }
+            }
+        }))];
+        await Task.WhenAll(Enumerable.Range(0, 2).Select(writer => Task.Run(() =>
+        {
+            for (ulong i = 0; i < 5000; i++)
+            {
+                Add(store, (i * 2) + (ulong)writer);
+            }
+        })));
+        await stop.CancelAsync();
+        await Task.WhenAll(readers);
+        Assert.Equal(64, store.GetStats().Commitments);
+    }
+
+    private InMemoryStore Store(StoreOptions options) => new(options, _time);
+
+    private static SignedCommitment Make(ulong block, ulong salt = 1, Bytes32 txList = default)
+    {
+        Preconfirmation preconf = new() { Eop = txList.IsZero, BlockNumber = block, GasLimit = block, Timestamp = salt, RawTxListHash = txList };
+        PreconfCommitment commitment = new(in preconf, default);
+        Signature signature = default;
+        return new SignedCommitment(in commitment, in signature);
+    }
+
+    private static Bytes32 HashOf(SignedCommitment commitment) => PreconfSigning.PreconfirmationHash(in commitment.Commitment.Preconf);
+
+    private static StoreResult Add(InMemoryStore store, ulong block, ulong salt = 1, Bytes32 txList = default)
+    {
+        SignedCommitment commitment = Make(block, salt, txList);
+        Bytes32 hash = HashOf(commitment);
+        return store.AddCommitment(in commitment, in hash, in Signer);
+    }
+
+    private static Bytes32 AddTxList(InMemoryStore store, int number, int length)
+    {
+        byte[] bytes = new byte[length];
+        BitConverter.TryWriteBytes(bytes, number);
+        Bytes32 hash = Keccak256.Hash(bytes);
+        Assert.Equal(StoreResult.Added, store.AddTxList(in hash, bytes));
+        return hash;
+    }
+
+    private static List<ulong> Page(InMemoryStore store, ulong start, int count)
+    {
+        byte[] page = new byte[count * SignedCommitmentCodec.Size];
+        int found = store.GetCommitments(start, count, page);
+        return [.. Enumerable.Range(0, found).Select(i =>
+            (ulong)SignedCommitmentCodec.Decode(page.AsSpan(i * SignedCommitmentCodec.Size, SignedCommitmentCodec.Size)).Commitment.Preconf.BlockNumber)];
+    }
+}
