@@ -5,7 +5,6 @@ return args switch
     ["net-run", string scenario, ..] => await Suite.RunScenarioAsync(scenario, args),
     ["micro", ..] => Suite.Micro(args[1..]),
     ["net", ..] => await Suite.NetAsync(args[1..]),
-    ["ring", ..] => await Suite.RingAsync(args[1..]),
     [] or ["--quick"] => await Suite.AllAsync(args),
     _ => Suite.Usage(),
 };

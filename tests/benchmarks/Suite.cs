@@ -19,10 +19,9 @@ internal static class Suite
     {
         Console.Error.WriteLine(
             """
-            usage: ./build.sh bench [micro|net|ring] [--quick] [options]
+            usage: ./build.sh bench [micro|net] [--quick] [options]
               micro [BenchmarkDotNet options]      SSZ, signing, recovery, keccak
               net [--runs N] [--only A,B,...]      two nodes over loopback, C# and plain Rust in turns
-              ring                                 the boundary: calls, hand-off, wake-up
             --quick only shows that all of it runs.
             """);
         foreach (Scenario scenario in Scenario.All)
@@ -36,8 +35,7 @@ internal static class Suite
     public static async Task<int> AllAsync(string[] args)
     {
         int micro = Micro(args);
-        int ring = await RingAsync(args);
-        return Math.Max(micro, Math.Max(ring, await NetAsync(args)));
+        return Math.Max(micro, await NetAsync(args));
     }
 
     public static int Micro(string[] args)
@@ -90,8 +88,6 @@ internal static class Suite
 
         return 0;
     }
-
-    public static Task<int> RingAsync(string[] args) => Task.FromResult(args.Length < 0 ? 1 : 0);
 
     private static string? Option(string[] args, string name) => args.SkipWhile(arg => arg != name).Skip(1).FirstOrDefault();
 }
