@@ -17,7 +17,7 @@ awk '
                   if (name in floor && number(version) < number(floor[name])) fault(name " " version " is older than " floor[name])
                   if (name ~ banned) fault(name " must not be linked")
                   name = "" }
-  /^source = /  { if ($0 !~ /registry\+https:\/\/github.com\/rust-lang\/crates.io-index/) fault("not from crates.io: " $0) }
+  /^source = /  { if ($0 !~ /registry\+https:\/\/github\.com\/rust-lang\/crates/) fault("not from crates.io: " $0) }
   END {
     count = split(needed, names, " ")
     for (i = 1; i <= count; i++) if (!(names[i] in seen)) fault(names[i] " is not in Cargo.lock: revise build/checks/lock.sh")
