@@ -85,7 +85,11 @@ public sealed class LifecycleTests(ITestOutputHelper output)
         await using TestNet net = new(output);
         (P2pNode a, P2pNode b) = await net.PairAsync();
         using CancellationTokenSource cancelled = new();
-        Task<PeerId> dial = a.Handle.DialAsync(Multiaddr.Parse("/ip4/198.51.100.1/tcp/9"), cancelled.Token);
+
+        // Takes the connection and says nothing: the dial hangs in its handshake until it is given up.
+        using System.Net.Sockets.TcpListener silent = new(System.Net.IPAddress.Loopback, 0);
+        silent.Start();
+        Task<PeerId> dial = a.Handle.DialAsync(Multiaddr.Parse($"/ip4/127.0.0.1/tcp/{((System.Net.IPEndPoint)silent.LocalEndpoint).Port}"), cancelled.Token);
         await cancelled.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => dial);
 
