@@ -74,9 +74,13 @@ public sealed class NetBench
 
         // Both memories and idle times hardly vary; two runs tell as much as five.
         int runs = arguments[0] == "idle" ? Math.Min(2, _runs) : _runs;
+
+        // Started by its own executable it names no library; by `dotnet exec` it does.
+        string host = Environment.ProcessPath!;
+        string[] self = Path.GetFileNameWithoutExtension(host) == "dotnet" ? ["exec", Environment.GetCommandLineArgs()[0]] : [];
         for (int run = 0; run < runs; run++)
         {
-            results.AddRange(await RunOneAsync(Environment.ProcessPath!, ["exec", Environment.GetCommandLineArgs()[0], "net-run", .. arguments]));
+            results.AddRange(await RunOneAsync(host, [.. self, "net-run", .. arguments]));
             if (_rust is not null)
             {
                 results.AddRange(await RunOneAsync(_rust, ["net", .. arguments]));
