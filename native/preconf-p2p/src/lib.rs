@@ -8,6 +8,7 @@ mod config;
 mod driver;
 mod error;
 mod event;
+pub mod gater;
 pub mod gossip;
 mod handle;
 pub mod identity;
