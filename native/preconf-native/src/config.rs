@@ -104,6 +104,7 @@ unsafe fn p2p_config(config: &PcnConfig) -> Result<Config, Failure> {
         request_timeout: millis(config.request_timeout_ms),
         max_concurrent_streams: config.max_concurrent_streams as usize,
         caps: caps(config),
+        gater: defaults.gater,
         dial_concurrency: config.dial_concurrency,
         idle_timeout: millis(config.idle_timeout_ms),
         outbox_bytes: size(config.outbox_bytes, "outbox_bytes")?,

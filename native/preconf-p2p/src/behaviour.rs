@@ -1,17 +1,20 @@
 //! Everything the swarm runs, in one behaviour.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use libp2p::{
     allow_block_list::{self, BlockedPeers},
-    connection_limits::{self, ConnectionLimits},
     identify,
     identity::Keypair,
     ping,
     swarm::NetworkBehaviour,
 };
 
-use crate::{Config, Protocol, StartError, gossip, reqresp, single};
+use crate::{
+    Config, Protocol, StartError,
+    gater::{self, Gate},
+    gossip, reqresp, single,
+};
 
 /// identify's protocol version (design/protocol.md, section 1).
 const IDENTIFY_PROTOCOL: &str = "preconf-p2p/0.1";
@@ -26,7 +29,7 @@ pub(crate) const SILENCE: Duration = Duration::from_secs(25);
 #[derive(NetworkBehaviour)]
 pub(crate) struct Behaviour {
     // First, so that what they refuse reaches no other.
-    limits: connection_limits::Behaviour,
+    pub(crate) gater: gater::Behaviour,
     single: single::Behaviour,
     pub(crate) blocked: allow_block_list::Behaviour<BlockedPeers>,
     identify: identify::Behaviour,
@@ -38,19 +41,11 @@ pub(crate) struct Behaviour {
 }
 
 impl Behaviour {
-    pub(crate) fn new(config: &Config, keypair: &Keypair) -> Result<Self, StartError> {
-        let caps = &config.caps;
-        let limits = ConnectionLimits::default()
-            .with_max_pending_incoming(caps.pending_incoming)
-            .with_max_pending_outgoing(caps.pending_outgoing)
-            .with_max_established_incoming(caps.established_incoming)
-            .with_max_established_outgoing(caps.established_outgoing)
-            .with_max_established(caps.established_total)
-            .with_max_established_per_peer(caps.established_per_peer);
+    pub(crate) fn new(config: &Config, keypair: &Keypair, gate: Arc<Gate>) -> Result<Self, StartError> {
         let identify = identify::Config::new(IDENTIFY_PROTOCOL.to_owned(), keypair.public())
             .with_agent_version(config.agent_version.clone());
         Ok(Self {
-            limits: connection_limits::Behaviour::new(limits),
+            gater: gater::Behaviour::new(gate, config.caps),
             single: single::Behaviour::new(keypair.public().to_peer_id()),
             blocked: allow_block_list::Behaviour::default(),
             identify: identify::Behaviour::new(identify),

@@ -4,6 +4,8 @@ use std::{path::PathBuf, time::Duration};
 
 use libp2p::Multiaddr;
 
+use crate::gater::GaterConfig;
+
 /// Where the node's secp256k1 identity comes from. Peer id, Noise/TLS handshakes and (later) the ENR use this one key.
 #[derive(Clone)]
 pub enum IdentitySource {
@@ -118,6 +120,8 @@ pub struct Config {
     pub max_concurrent_streams: usize,
     /// Connection caps.
     pub caps: ConnectionCaps,
+    /// Who may be dialled and who may connect.
+    pub gater: GaterConfig,
     /// Addresses of one peer tried at once.
     pub dial_concurrency: u8,
     /// A connection nobody uses is closed after this.
@@ -150,6 +154,7 @@ impl Default for Config {
             request_timeout: Duration::from_secs(10),
             max_concurrent_streams: 100,
             caps: ConnectionCaps::default(),
+            gater: GaterConfig::default(),
             dial_concurrency: 16,
             idle_timeout: Duration::from_secs(60),
             outbox_bytes: 64 << 20,

@@ -84,9 +84,9 @@ pub enum RequestError {
 pub enum DialFailure {
     /// No transport takes the address, or it is malformed.
     Unsupported,
-    /// A connection limit of this node.
+    /// A connection limit of this node, or its dial period.
     Limit,
-    /// The peer is blocked here.
+    /// The peer or its address is blocked here.
     Blocked,
     /// Another peer id answered.
     WrongPeer,

@@ -6,6 +6,7 @@ use libp2p::{Multiaddr, PeerId};
 
 use crate::{
     Protocol, Stats, SubmitError, Topic, Verdict,
+    gater::{Gate, Target},
     inbox::{Command, Inbox},
     stats::Counters,
 };
@@ -17,6 +18,7 @@ pub(crate) struct Shared {
     pub(crate) public_key: [u8; 33],
     pub(crate) counters: Arc<Counters>,
     pub(crate) inbox: Inbox,
+    pub(crate) gate: Arc<Gate>,
 }
 
 /// Commands a running node from any thread. Clones are cheap and speak to the same node; none of the calls blocks.
@@ -112,6 +114,25 @@ impl Handle {
     /// Blocks a peer (its connections are closed, new ones refused both ways) or lifts the block.
     pub fn set_blocked(&self, peer: PeerId, blocked: bool) {
         self.shared.inbox.send(Command::SetBlocked(peer, blocked));
+    }
+
+    /// Blocks a peer, an IP address or a subnet, or lifts the block: connections it is about are closed, none is made or
+    /// taken. A peer blocked here and by [`Self::set_blocked`] has two blocks, each with its own end.
+    ///
+    /// # Errors
+    /// [`SubmitError::Full`] with [`crate::gater::MAX_TARGETS`] blocked.
+    pub fn block(&self, target: Target, blocked: bool) -> Result<(), SubmitError> {
+        self.shared.gate.set_blocked(target, blocked)?;
+        self.shared.inbox.send(Command::GateSet(target, blocked));
+        Ok(())
+    }
+
+    /// Protects a peer from the limits on dials and connections, or lifts that. A block outweighs it.
+    ///
+    /// # Errors
+    /// [`SubmitError::Full`] with [`crate::gater::MAX_TARGETS`] protected.
+    pub fn protect(&self, peer: PeerId, protected: bool) -> Result<(), SubmitError> {
+        self.shared.gate.set_protected(peer, protected)
     }
 
     /// Sets a peer's application-specific gossipsub score; kept for peers that connect later. Not a number is skipped.

@@ -9,7 +9,9 @@ use std::{
 use libp2p::{Multiaddr, PeerId};
 use tokio::sync::Notify;
 
-use crate::{Protocol, SubmitError, Topic, Verdict, reqresp::Direction, reqresp::frame_cap, stats::Counters};
+use crate::{
+    Protocol, SubmitError, Topic, Verdict, gater::Target, reqresp::Direction, reqresp::frame_cap, stats::Counters,
+};
 
 /// Responses taken from the host and not yet written to their streams.
 const MAX_RESPONSE_BYTES: usize = 64 << 20;
@@ -30,13 +32,34 @@ const fn max_requests(protocol: Protocol) -> usize {
 /// What the host asks of the node.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Publish { topic: Topic, data: Vec<u8>, token: u64, deadline: Duration },
-    Request { protocol: Protocol, peer: PeerId, data: Vec<u8>, token: u64, timeout: Duration },
-    Respond { channel: u64, data: Vec<u8> },
-    Refuse { channel: u64 },
-    Dial { address: Multiaddr, token: u64 },
+    Publish {
+        topic: Topic,
+        data: Vec<u8>,
+        token: u64,
+        deadline: Duration,
+    },
+    Request {
+        protocol: Protocol,
+        peer: PeerId,
+        data: Vec<u8>,
+        token: u64,
+        timeout: Duration,
+    },
+    Respond {
+        channel: u64,
+        data: Vec<u8>,
+    },
+    Refuse {
+        channel: u64,
+    },
+    Dial {
+        address: Multiaddr,
+        token: u64,
+    },
     Disconnect(PeerId),
     SetBlocked(PeerId, bool),
+    /// The gate has changed already; this is for what is connected.
+    GateSet(Target, bool),
     SetScore(PeerId, f64),
 }
 

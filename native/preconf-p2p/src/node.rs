@@ -14,6 +14,7 @@ use crate::{
     Config, EventSink, Handle, IdentitySource, StartError,
     behaviour::Behaviour,
     driver::{self, Driver},
+    gater::{Gate, MAX_TARGETS},
     handle::Shared,
     identity::{keypair_of, load_or_create, public_key_of},
     inbox::Inbox,
@@ -50,8 +51,9 @@ impl Node {
         let keypair = identity(&config.identity)?;
         let counters = Arc::new(Counters::default());
         let ledgers = Arc::new(Ledgers::default());
-        let transport = transport::build(&config, &keypair, &counters, &ledgers)?;
-        let behaviour = Behaviour::new(&config, &keypair)?;
+        let gate = Arc::new(gate(&config, &counters)?);
+        let transport = transport::build(&config, &keypair, &counters, &ledgers, &gate)?;
+        let behaviour = Behaviour::new(&config, &keypair, Arc::clone(&gate))?;
         let mut swarm_config = swarm::Config::with_tokio_executor().with_idle_connection_timeout(config.idle_timeout);
         if let Some(concurrency) = NonZeroU8::new(config.dial_concurrency) {
             swarm_config = swarm_config.with_dial_concurrency_factor(concurrency);
@@ -67,6 +69,7 @@ impl Node {
             public_key: public_key_of(&keypair)?,
             counters,
             inbox: Inbox::new(config.outbox_bytes),
+            gate,
         });
         let handle = Handle::new(Arc::clone(&shared));
         Ok((Self { net, ledgers, config, shared: Closing(shared) }, handle))
@@ -94,6 +97,12 @@ fn check(config: &Config) -> Result<(), StartError> {
         }
     }
     Ok(())
+}
+
+fn gate(config: &Config, counters: &Arc<Counters>) -> Result<Gate, StartError> {
+    let statics = config.static_peers.iter().filter_map(driver::peer_of);
+    Gate::new(&config.gater, statics, Arc::clone(counters))
+        .map_err(|_| StartError::Config(format!("over {MAX_TARGETS} blocked targets, or protected and static peers")))
 }
 
 /// The swarm and its listeners. The in-process transport frees an address only when it is told to.

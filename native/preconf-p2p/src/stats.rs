@@ -35,6 +35,12 @@ pub struct Stats {
     pub mesh_txlists: u64,
     /// Peers whose connections were closed because their gossip stream had stopped moving, in either direction.
     pub stalled_peers: u64,
+    /// Inbound connections refused because their peer or address is blocked.
+    pub inbound_blocked: u64,
+    /// Dials refused because their peer or address is blocked, or by the dial period.
+    pub dials_blocked: u64,
+    /// Connections of either direction refused at a limit on connections.
+    pub connections_limited: u64,
     /// Messages of this node that left out a peer because it took nothing, or too little; one for each such peer.
     pub passed_over: u64,
 }
@@ -79,6 +85,9 @@ pub(crate) struct Counters {
     pub(crate) mesh_commitments: Gauge,
     pub(crate) mesh_txlists: Gauge,
     pub(crate) stalled_peers: Gauge,
+    pub(crate) inbound_blocked: Gauge,
+    pub(crate) dials_blocked: Gauge,
+    pub(crate) connections_limited: Gauge,
     pub(crate) passed_over: Gauge,
 }
 
@@ -100,6 +109,9 @@ impl Counters {
             mesh_commitments: self.mesh_commitments.get(),
             mesh_txlists: self.mesh_txlists.get(),
             stalled_peers: self.stalled_peers.get(),
+            inbound_blocked: self.inbound_blocked.get(),
+            dials_blocked: self.dials_blocked.get(),
+            connections_limited: self.connections_limited.get(),
             passed_over: self.passed_over.get(),
         }
     }

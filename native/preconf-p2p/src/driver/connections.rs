@@ -13,6 +13,7 @@ use super::Driver;
 use crate::{
     Event, EventSink, Topic,
     behaviour::{PING_TIMEOUT, SILENCE},
+    gater::Target,
     gossip::peer_score_thresholds,
     transport::{Health, Ledger},
 };
@@ -134,6 +135,24 @@ impl<S: EventSink> Driver<'_, S> {
             self.net.swarm.behaviour_mut().blocked.block_peer(id);
         } else if self.net.swarm.behaviour_mut().blocked.unblock_peer(id) {
             self.dials.lost(id, 0, self.now);
+        }
+    }
+
+    /// Brings the connections into line with a block that was set or lifted.
+    pub(super) fn gate_set(&mut self, target: Target, blocked: bool) {
+        if !blocked {
+            if let Target::Peer(id) = target
+                && !self.peers.contains_key(&id)
+            {
+                self.dials.lost(id, 0, self.now);
+            }
+            return;
+        }
+        for (id, connection) in self.net.swarm.behaviour().gater.blocked_connections(&target) {
+            if let Some(peer) = self.peers.get_mut(&id) {
+                peer.closing = Some("blocked");
+            }
+            self.net.swarm.close_connection(connection);
         }
     }
 

@@ -3,11 +3,12 @@
 use std::{
     collections::HashMap,
     hash::{BuildHasher, Hasher, RandomState},
+    io,
     time::Duration,
 };
 
 use libp2p::{
-    Multiaddr, PeerId, TransportError, allow_block_list, connection_limits,
+    Multiaddr, PeerId, TransportError, allow_block_list,
     multiaddr::Protocol,
     swarm::{
         ConnectionDenied, ConnectionId, DialError,
@@ -17,7 +18,11 @@ use libp2p::{
 use tokio::time::Instant;
 
 use super::{Driver, events::bounded};
-use crate::{Config, DialFailure, Event, EventSink, single::Crossed};
+use crate::{
+    Config, DialFailure, Event, EventSink,
+    gater::{DialRefusal, Limited, refusal_in},
+    single::Crossed,
+};
 
 /// The wait after the first failed dial of a static peer; it doubles with each further one.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -281,15 +286,38 @@ fn failure_of(error: &DialError) -> (DialFailure, String) {
         DialError::Transport(errors) => {
             let unsupported =
                 |(_, error): &(_, TransportError<_>)| matches!(error, TransportError::MultiaddrNotSupported(_));
-            if errors.iter().all(unsupported) { DialFailure::Unsupported } else { DialFailure::Transport }
+            match refusal_of_all(errors) {
+                Some(refusal) => refused(refusal),
+                None if errors.iter().all(unsupported) => DialFailure::Unsupported,
+                None => DialFailure::Transport,
+            }
         }
     };
     (failure, bounded(&error.to_string()))
 }
 
+/// What the gate said of the last address when it refused each.
+fn refusal_of_all(errors: &[(Multiaddr, TransportError<io::Error>)]) -> Option<DialRefusal> {
+    let refusals = errors.iter().map(|(_, error)| match error {
+        TransportError::Other(error) => refusal_in(error),
+        TransportError::MultiaddrNotSupported(_) => None,
+    });
+    refusals.collect::<Option<Vec<_>>>()?.pop()
+}
+
+fn refused(refusal: DialRefusal) -> DialFailure {
+    match refusal {
+        DialRefusal::PeerBlocked | DialRefusal::AddressBlocked | DialRefusal::SubnetBlocked => DialFailure::Blocked,
+        DialRefusal::ThresholdReached | DialRefusal::AlreadyDialing => DialFailure::Limit,
+        DialRefusal::InvalidMultiaddr | DialRefusal::InvalidIpAddress => DialFailure::Unsupported,
+    }
+}
+
 fn denial_of(cause: &ConnectionDenied) -> DialFailure {
-    if cause.downcast_ref::<connection_limits::Exceeded>().is_some() {
+    if cause.downcast_ref::<Limited>().is_some() {
         DialFailure::Limit
+    } else if let Some(refusal) = cause.downcast_ref::<DialRefusal>() {
+        refused(*refusal)
     } else if cause.downcast_ref::<allow_block_list::Blocked>().is_some() {
         DialFailure::Blocked
     } else {

@@ -187,6 +187,7 @@ impl<'a, S: EventSink> Driver<'a, S> {
             Command::Dial { address, token } => self.dial_for_host(address, token),
             Command::Disconnect(peer) => self.disconnect(peer, "this node disconnected"),
             Command::SetBlocked(peer, blocked) => self.set_blocked(peer, blocked),
+            Command::GateSet(target, blocked) => self.gate_set(target, blocked),
             Command::SetScore(peer, score) => self.set_score(peer, score),
         }
     }
@@ -204,6 +205,7 @@ impl<'a, S: EventSink> Driver<'a, S> {
         self.tell_dropped();
         self.check_peers();
         self.dial_due();
+        self.net.swarm.behaviour().gater.tick(self.now);
         let gossip = &self.net.swarm.behaviour().gossip;
         let mesh = |topic: Topic| gossip.mesh_peers(&self.settings.topics[topic.index()]).count() as u64;
         self.shared.counters.mesh_commitments.set(mesh(Topic::Commitments));
@@ -252,7 +254,7 @@ impl<'a, S: EventSink> Driver<'a, S> {
             Command::Dial { address: _, token } => self.dial_stopped(token),
             // Their requests end with all others.
             Command::Respond { .. } | Command::Refuse { .. } => {}
-            Command::Disconnect(_) | Command::SetBlocked(..) | Command::SetScore(..) => {}
+            Command::Disconnect(_) | Command::SetBlocked(..) | Command::GateSet(..) | Command::SetScore(..) => {}
         }
     }
 }

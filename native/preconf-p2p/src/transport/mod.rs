@@ -13,7 +13,11 @@ use libp2p::{
     noise, quic, tcp, yamux,
 };
 
-use crate::{Config, StartError, stats::Counters};
+use crate::{
+    Config, StartError,
+    gater::{Gate, Gated},
+    stats::Counters,
+};
 
 mod ledger;
 mod meter;
@@ -33,6 +37,7 @@ pub(crate) fn build(
     keypair: &Keypair,
     counters: &Arc<Counters>,
     ledgers: &Arc<Ledgers>,
+    gate: &Arc<Gate>,
 ) -> Result<Connections, StartError> {
     let mut transports = Vec::new();
     if config.enable_tcp {
@@ -43,7 +48,9 @@ pub(crate) fn build(
         let quic = quic::tokio::Transport::new(quic::Config::new(keypair));
         transports.push(quic.map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer))).boxed());
     }
-    let mut transport = transports.into_iter().reduce(or).map(with_dns).transpose()?;
+    // Below DNS, so that the gate sees what names resolve to.
+    let gated = |transport| Gated::new(transport, Arc::clone(gate)).boxed();
+    let mut transport = transports.into_iter().reduce(or).map(gated).map(with_dns).transpose()?;
     if config.enable_memory {
         let memory = secured(MemoryTransport::default(), keypair)?;
         transport = Some(match transport {
