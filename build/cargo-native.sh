@@ -27,6 +27,7 @@ remap "$target_dir" /preconf/target
 remap "$registry" /crates
 remap "$std_sources" "/rustc/$commit"
 case $triple in *-musl) flag -Ctarget-feature=-crt-static ;; esac
+for option in $(rust_options "$triple"); do flag "$option"; done
 
 export CARGO_ENCODED_RUSTFLAGS="$flags" CFLAGS="$c_flags" CC_SHELL_ESCAPED_FLAGS=1 SOURCE_DATE_EPOCH=0 ZERO_AR_DATE=1
 # Of the crate types only the shared library is asked for: with an rlib beside it cargo would leave out link-time optimisation.

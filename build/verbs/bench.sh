@@ -7,7 +7,7 @@ project=$root/tests/benchmarks
 [ -d "$project" ] || die "there are no benchmarks in tests/benchmarks"
 exclusive dotnet build "$project" -c Release --nologo -v quiet >&2
 if crates_ready; then
-  cargo_ build --release --locked -p preconf-bench >&2
+  RUSTFLAGS=$(rust_options "$(rustc -vV | sed -n 's/^host: //p')") cargo_ build --release --locked -p preconf-bench >&2
   PRECONF_BENCH_RUST=${CARGO_TARGET_DIR:-$root/target}/release/preconf-bench
   export PRECONF_BENCH_RUST
 fi

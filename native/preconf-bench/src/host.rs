@@ -24,7 +24,7 @@ use crate::{
     wire::{self, Address, Commitment, Hash},
 };
 
-/// Worker threads of a host, and threads of a node's runtime.
+/// Worker threads of a host.
 pub const THREADS: usize = 2;
 /// A worker takes so many jobs at once, and gives their verdicts together.
 const BATCH: usize = 8;
@@ -201,6 +201,11 @@ fn take(shared: &Shared, into: &mut Vec<Job>) -> bool {
     true
 }
 
+/// Threads of a node's runtime: as many as the library takes by default.
+fn runtime_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |processors| (processors.get() / 2).clamp(1, 4))
+}
+
 fn judge(shared: &Shared, gossip: Gossip) -> Verdict {
     let verdict = match gossip.topic {
         Topic::Commitments => keep_commitment(shared, &gossip.data).map(Seen::Commitment),
@@ -338,7 +343,7 @@ impl Host {
     /// Why it could not start.
     pub fn start(config: Config, bounds: Bounds) -> Result<(Self, Receiver<Seen>), String> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(THREADS)
+            .worker_threads(runtime_threads())
             .enable_all()
             .build()
             .map_err(|error| error.to_string())?;
