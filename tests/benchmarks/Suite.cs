@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using BenchmarkDotNet.Configs;
@@ -6,6 +7,7 @@ using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using Preconf.Native.Benchmarks.Net;
 using Preconf.Native.Benchmarks.Report;
+using Preconf.Native.Benchmarks.Ring;
 using Preconf.Native.Network;
 
 namespace Preconf.Native.Benchmarks;
@@ -19,8 +21,9 @@ internal static class Suite
     {
         Console.Error.WriteLine(
             """
-            usage: ./build.sh bench [micro|net] [--quick] [options]
+            usage: ./build.sh bench [micro|ring|net] [--quick] [options]
               micro [BenchmarkDotNet options]      SSZ, signing, recovery, keccak
+              ring [--runs N]                      calls, events handed over, wake-ups, a host that is too slow
               net [--runs N] [--only A,B,...]      two nodes over loopback, C# and plain Rust in turns
             --quick only shows that all of it runs.
             """);
@@ -35,7 +38,35 @@ internal static class Suite
     public static async Task<int> AllAsync(string[] args)
     {
         int micro = Micro(args);
-        return Math.Max(micro, await NetAsync(args));
+        int ring = await RingApartAsync(args);
+        return Math.Max(Math.Max(micro, ring), await NetAsync(args));
+    }
+
+    /// <summary>In a process of its own: one process has one native library.</summary>
+    private static async Task<int> RingApartAsync(string[] args)
+    {
+        (string program, string[] before) = NetBench.Self();
+        using Process process = Process.Start(program, [.. before, "ring", .. args]);
+        await process.WaitForExitAsync();
+        return process.ExitCode;
+    }
+
+    public static int Ring(string[] args)
+    {
+        if (Environment.GetEnvironmentVariable("PRECONF_BENCH_LIBRARY") is not { Length: > 0 } library)
+        {
+            Console.Error.WriteLine("the ring is not measured: it takes a library with test exports, which cargo could not build");
+            return 0;
+        }
+
+        bool quick = args.Contains("--quick");
+        int runs = int.Parse(Option(args, "--runs") ?? (quick ? "1" : "5"), CultureInfo.InvariantCulture);
+        TestNode.Use(library);
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"medians of {runs} runs; {Machine.Describe()}"));
+        IReadOnlyList<RingRow> rows = new RingBench(runs, quick).Run();
+        Directory.CreateDirectory(Output);
+        File.WriteAllText(Path.Combine(Output, "ring.json"), JsonSerializer.Serialize([.. rows], ResultJson.Default.RingRowArray));
+        return 0;
     }
 
     public static int Micro(string[] args)

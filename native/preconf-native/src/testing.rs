@@ -1,8 +1,11 @@
 //! What tests want done on the node's own task. Built with the feature `test-exports` only.
 
-use std::sync::{
-    Mutex, PoisonError,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
 };
 
 use libp2p::{Multiaddr, PeerId};
@@ -52,14 +55,23 @@ pub(crate) fn run(sink: &mut Sink) {
     }
 }
 
+/// Nanoseconds of the monotonic clock since it was first asked.
+pub(crate) fn clock() -> u64 {
+    static ZERO: OnceLock<Instant> = OnceLock::new();
+    ZERO.get_or_init(Instant::now).elapsed().as_nanos().try_into().unwrap_or(u64::MAX)
+}
+
 /// Synthetic gossip through the real ring and leases.
 fn emit(sink: &mut Sink, count: u32, len: u32) {
     let peer = PeerId::random();
     sink.control(Event::PeerConnected { peer, address: Multiaddr::empty(), outbound: true });
-    let mut dropped = 0;
+    let (mut dropped, mut at) = (0, 0);
     for token in 0..u64::from(count) {
+        if token % 16 == 0 {
+            at = clock();
+        }
         let mut data = vec![0; len as usize];
-        for (to, from) in data.iter_mut().zip(token.to_le_bytes()) {
+        for (to, from) in data.iter_mut().zip(token.to_le_bytes().into_iter().chain(at.to_le_bytes())) {
             *to = from;
         }
         dropped += u64::from(sink.gossip(Gossip { topic: Topic::Commitments, peer, token, data }).is_err());

@@ -24,6 +24,9 @@ internal sealed unsafe class NodeHandle
         }
     }
 
+    /// <summary>What names the node to the native part.</summary>
+    public ulong Token => _token;
+
     /// <summary>Starts a node: key, transports and listeners are there when it returns.</summary>
     /// <exception cref="NativeCallException">It could not start; the detail says why.</exception>
     public static NodeHandle Start(ref PcnConfig config)

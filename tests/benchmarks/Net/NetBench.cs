@@ -75,9 +75,7 @@ public sealed class NetBench
         // Both memories and idle times hardly vary; two runs tell as much as five.
         int runs = arguments[0] == "idle" ? Math.Min(2, _runs) : _runs;
 
-        // Started by its own executable it names no library; by `dotnet exec` it does.
-        string host = Environment.ProcessPath!;
-        string[] self = Path.GetFileNameWithoutExtension(host) == "dotnet" ? ["exec", Environment.GetCommandLineArgs()[0]] : [];
+        (string host, string[] self) = Self();
         for (int run = 0; run < runs; run++)
         {
             results.AddRange(await RunOneAsync(host, [.. self, "net-run", .. arguments]));
@@ -88,6 +86,13 @@ public sealed class NetBench
         }
 
         return results.GroupBy(result => (result.Scenario, result.Transport, result.Author)).Select(group => ToRow([.. group], runs));
+    }
+
+    /// <summary>This program and the arguments it needs before its own: started by its own executable none, by `dotnet exec` its library.</summary>
+    internal static (string Program, string[] Before) Self()
+    {
+        string host = Environment.ProcessPath!;
+        return (host, Path.GetFileNameWithoutExtension(host) == "dotnet" ? ["exec", Environment.GetCommandLineArgs()[0]] : []);
     }
 
     private static async Task<List<Result>> RunOneAsync(string program, string[] arguments)

@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Preconf.Native.Benchmarks.Ring;
 
 namespace Preconf.Native.Benchmarks.Report;
 
@@ -41,6 +42,7 @@ public sealed record Result
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
 [JsonSerializable(typeof(Result))]
 [JsonSerializable(typeof(ResultRow[]))]
+[JsonSerializable(typeof(RingRow[]))]
 public sealed partial class ResultJson : JsonSerializerContext;
 
 /// <summary>A scenario's medians on both sides and their ratio.</summary>

@@ -28,8 +28,26 @@ pub unsafe extern "C" fn pcn_test_panic_task(node: u64) -> PcnStatus {
     })
 }
 
-/// Sends `count` synthetic gossip events of `len` bytes (starting with their number, little-endian, which is their
-/// token too) through the real ring and leases, 16 per flush, between a `PeerConnected` and a `PeerDisconnected`.
+/// Does nothing, guarded as every export: what a call costs.
+///
+/// # Safety
+/// None beyond the ABI's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pcn_test_nothing() -> PcnStatus {
+    guard::run(std::ptr::null_mut(), || Ok(()))
+}
+
+/// The clock of [`pcn_test_emit`]'s payloads: nanoseconds of the monotonic clock, from when it was first asked.
+///
+/// # Safety
+/// None beyond the ABI's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pcn_test_clock() -> u64 {
+    crate::testing::clock()
+}
+
+/// Sends `count` synthetic gossip events of `len` bytes (starting with their number, which is their token too, and
+/// the time of its flush's first by [`pcn_test_clock`], both little-endian) through the real ring and leases, 16 per flush, between a `PeerConnected` and a `PeerDisconnected`.
 /// Those that found no room are counted in one `Dropped`.
 ///
 /// # Safety
