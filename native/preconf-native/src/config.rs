@@ -86,6 +86,7 @@ unsafe fn p2p_config(config: &PcnConfig) -> Result<Config, Failure> {
         chain_id: config.chain_id,
         listen,
         static_peers,
+        discovery: None,
         identity,
         author: if args::flag(config.author, "author")? { Author::Ed25519 } else { Author::Identity },
         message_id: args::message_id_mode(config.message_id_mode)?,

@@ -4,9 +4,9 @@ use std::{path::PathBuf, time::Duration};
 
 use libp2p::Multiaddr;
 
-use crate::gater::GaterConfig;
+use crate::{DiscoveryConfig, gater::GaterConfig};
 
-/// Where the node's secp256k1 identity comes from. Peer id, Noise/TLS handshakes and (later) the ENR use this one key.
+/// Where the node's secp256k1 identity comes from. Peer id, Noise/TLS handshakes and the node record use this one key.
 #[derive(Clone)]
 pub enum IdentitySource {
     /// A fresh key that dies with the node.
@@ -96,6 +96,8 @@ pub struct Config {
     pub listen: Vec<Multiaddr>,
     /// Peers (each with `/p2p/…`) dialled at start and redialled for ever with jittered exponential back-off.
     pub static_peers: Vec<Multiaddr>,
+    /// How peers are found; `None` is by [`Self::static_peers`] and the host's dials alone.
+    pub discovery: Option<DiscoveryConfig>,
     /// The node's identity.
     pub identity: IdentitySource,
     /// Who signs gossip.
@@ -142,6 +144,7 @@ impl Default for Config {
             chain_id: 167_000,
             listen: Vec::new(),
             static_peers: Vec::new(),
+            discovery: None,
             identity: IdentitySource::Ephemeral,
             author: Author::Identity,
             message_id: MessageIdMode::Kona,

@@ -16,6 +16,9 @@ pub enum StartError {
     /// A transport could not be set up.
     #[error("transport: {0}")]
     Transport(String),
+    /// Discovery could not be set up: its socket, this node's record, or the file it is kept in.
+    #[error("discovery: {0}")]
+    Discovery(String),
     /// gossipsub refused its configuration, the peer-score parameters or a subscription.
     #[error("gossipsub: {0}")]
     Gossip(String),

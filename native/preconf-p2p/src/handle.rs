@@ -6,6 +6,7 @@ use libp2p::{Multiaddr, PeerId};
 
 use crate::{
     Protocol, Stats, SubmitError, Topic, Verdict,
+    discovery::LocalRecord,
     gater::{Gate, Target},
     inbox::{Command, Inbox},
     stats::Counters,
@@ -19,6 +20,7 @@ pub(crate) struct Shared {
     pub(crate) counters: Arc<Counters>,
     pub(crate) inbox: Inbox,
     pub(crate) gate: Arc<Gate>,
+    pub(crate) record: Option<Arc<LocalRecord>>,
 }
 
 /// Commands a running node from any thread. Clones are cheap and speak to the same node; none of the calls blocks.
@@ -46,6 +48,12 @@ impl Handle {
     /// The identity's compressed secp256k1 public key.
     pub fn public_key(&self) -> [u8; 33] {
         self.shared.public_key
+    }
+
+    /// This node's own record as it is now, `enr:…`; `None` without discovery. It tells the ports of listeners once they
+    /// are bound ([`crate::Event::Listening`]).
+    pub fn record(&self) -> Option<String> {
+        self.shared.record.as_ref().map(|record| record.text())
     }
 
     /// Gossips `data`. Ends in exactly one [`crate::Event::Published`] with `token`, at the latest about `deadline`

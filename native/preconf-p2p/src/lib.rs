@@ -5,6 +5,7 @@
 
 mod behaviour;
 mod config;
+mod discovery;
 mod driver;
 mod error;
 mod event;
@@ -21,6 +22,7 @@ mod stats;
 mod transport;
 
 pub use config::{Author, Config, ConnectionCaps, IdentitySource, MeshSize, MessageIdMode};
+pub use discovery::{CandidateSource, DiscoveryConfig};
 pub use error::{StartError, SubmitError};
 pub use event::{DialFailure, Event, EventSink, Gossip, Protocol, PublishOutcome, RequestError, Topic};
 pub use handle::Handle;

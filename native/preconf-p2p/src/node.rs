@@ -13,6 +13,7 @@ use libp2p::{
 use crate::{
     Config, EventSink, Handle, IdentitySource, StartError,
     behaviour::Behaviour,
+    discovery::Discovery,
     driver::{self, Driver},
     gater::{Gate, MAX_TARGETS},
     handle::Shared,
@@ -26,6 +27,7 @@ use crate::{
 pub struct Node {
     net: Net,
     ledgers: Arc<Ledgers>,
+    discovery: Option<Discovery>,
     config: Config,
     shared: Closing,
 }
@@ -64,7 +66,10 @@ impl Node {
         for address in &config.listen {
             net.listen(address)?;
         }
+        let discovery = config.discovery.as_ref();
+        let discovery = discovery.map(|found| Discovery::build(found, config.chain_id, &keypair)).transpose()?;
         let shared = Arc::new(Shared {
+            record: discovery.as_ref().map(Discovery::record),
             peer_id,
             public_key: public_key_of(&keypair)?,
             counters,
@@ -72,7 +77,7 @@ impl Node {
             gate,
         });
         let handle = Handle::new(Arc::clone(&shared));
-        Ok((Self { net, ledgers, config, shared: Closing(shared) }, handle))
+        Ok((Self { net, ledgers, discovery, config, shared: Closing(shared) }, handle))
     }
 
     /// Runs the node until [`Handle::stop`]; returns within half a second of it. Every event goes to `sink`, from this
@@ -80,7 +85,7 @@ impl Node {
     /// [`crate::Event::Faulted`] are left to the caller.
     pub async fn run<S: EventSink>(self, sink: &mut S) {
         let shared = Arc::clone(&self.shared.0);
-        Driver::new(self.net, shared, self.ledgers, &self.config, sink).run().await;
+        Driver::new(self.net, shared, self.ledgers, self.discovery, &self.config, sink).run().await;
     }
 }
 
@@ -126,6 +131,10 @@ impl Net {
         })?;
         self.listeners.push(listener);
         Ok(())
+    }
+
+    pub(crate) fn listeners(&self) -> &[ListenerId] {
+        &self.listeners
     }
 
     /// Takes no more connections.

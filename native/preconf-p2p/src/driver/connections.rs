@@ -116,6 +116,7 @@ impl<S: EventSink> Driver<'_, S> {
         self.fail_requests_of(id);
         self.sink.control(Event::PeerDisconnected { peer: id, cause });
         self.dials.lost(id, self.strikes_of(&id), self.now);
+        self.candidate_lost(id);
     }
 
     /// Closes all connections with a peer.

@@ -83,6 +83,20 @@ impl Dials {
         }
     }
 
+    /// Whether an enabled transport takes this address.
+    pub(super) fn takes(&self, address: &Multiaddr) -> bool {
+        self.enabled.take(address)
+    }
+
+    pub(super) fn is_static(&self, peer: &PeerId) -> bool {
+        self.statics.contains_key(peer)
+    }
+
+    /// Between half of `wait` and all of it.
+    pub(super) fn spread(&mut self, wait: Duration) -> Duration {
+        self.jitter.spread(wait)
+    }
+
     /// A peer whose connection this node gave up is dialled once more.
     pub(super) fn again(&mut self, peer: PeerId, address: Multiaddr, strikes: u32, now: Instant) {
         if !self.statics.contains_key(&peer) && self.once.len() < MAX_ONCE {
@@ -136,7 +150,7 @@ pub(crate) fn peer_of(address: &Multiaddr) -> Option<PeerId> {
 
 /// A fresh port for each dial: with the listener's port, two nodes that dial each other at once would meet in TCP's
 /// simultaneous open and fail both.
-fn to_peer(peer: PeerId, addresses: Vec<Multiaddr>, condition: PeerCondition) -> DialOpts {
+pub(super) fn to_peer(peer: PeerId, addresses: Vec<Multiaddr>, condition: PeerCondition) -> DialOpts {
     DialOpts::peer_id(peer).condition(condition).addresses(addresses).allocate_new_port().build()
 }
 
@@ -190,6 +204,7 @@ impl<S: EventSink> Driver<'_, S> {
 
     /// A connection is up, whoever dialled.
     pub(super) fn dial_succeeded(&mut self, peer: PeerId, connection: ConnectionId) {
+        self.candidate_reached(peer, connection);
         self.dials.flights.remove(&connection);
         self.dials.once.remove(&peer);
         if let Some(entry) = self.dials.statics.get_mut(&peer) {
@@ -210,6 +225,7 @@ impl<S: EventSink> Driver<'_, S> {
             let there = peer.filter(|peer| is_crossed(error) && self.peers.contains_key(peer));
             self.dial_ended(token, there.ok_or_else(|| failure_of(error)));
         }
+        self.candidate_dial_failed(connection);
         if let Some(peer) = self.dials.flights.remove(&connection) {
             self.static_failed(peer, error);
         }

@@ -38,7 +38,12 @@ impl<S: EventSink> Driver<'_, S> {
             SwarmEvent::IncomingConnectionError { send_back_addr, error, .. } => {
                 tracing::debug!(from = %send_back_addr, %error, "inbound connection failed");
             }
-            SwarmEvent::NewListenAddr { address, .. } => self.sink.control(Event::Listening(address)),
+            SwarmEvent::NewListenAddr { listener_id, address } => {
+                if let Some(discovery) = &mut self.discovery {
+                    discovery.listening(listener_id, &address);
+                }
+                self.sink.control(Event::Listening(address));
+            }
             SwarmEvent::ExpiredListenAddr { address, .. } => {
                 self.sink.control(Event::ListenerClosed { address, error: String::new() });
             }

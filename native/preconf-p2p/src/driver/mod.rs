@@ -16,12 +16,14 @@ use tokio::time::{Instant, Sleep, sleep};
 use crate::{
     Config, Event, EventSink, MessageIdMode, RequestError, Topic,
     behaviour::BehaviourEvent,
+    discovery::{Discovery, Found},
     handle::Shared,
     inbox::{Batch, Command},
     node::Net,
     transport::Ledgers,
 };
 
+mod candidates;
 mod connections;
 mod dials;
 mod events;
@@ -29,6 +31,7 @@ mod outbox;
 mod requests;
 mod verdicts;
 
+use candidates::Candidates;
 use connections::{Peer, Strikes};
 use dials::Dials;
 pub(crate) use dials::peer_of;
@@ -71,6 +74,8 @@ pub(crate) struct Driver<'a, S> {
     verdicts: Verdicts,
     requests: Requests,
     dials: Dials,
+    discovery: Option<Discovery>,
+    candidates: Candidates,
     /// Gossip messages dropped and not yet told.
     dropped: u64,
     /// The time of this turn.
@@ -78,7 +83,14 @@ pub(crate) struct Driver<'a, S> {
 }
 
 impl<'a, S: EventSink> Driver<'a, S> {
-    pub(crate) fn new(net: Net, shared: Arc<Shared>, ledgers: Arc<Ledgers>, config: &Config, sink: &'a mut S) -> Self {
+    pub(crate) fn new(
+        net: Net,
+        shared: Arc<Shared>,
+        ledgers: Arc<Ledgers>,
+        discovery: Option<Discovery>,
+        config: &Config,
+        sink: &'a mut S,
+    ) -> Self {
         let now = Instant::now();
         let settings = Settings {
             topics: outbox::topic_hashes(config.chain_id),
@@ -102,6 +114,8 @@ impl<'a, S: EventSink> Driver<'a, S> {
             verdicts: Verdicts::default(),
             requests: Requests::default(),
             dials: Dials::new(config, now),
+            discovery,
+            candidates: Candidates::default(),
             dropped: 0,
             now,
         }
@@ -112,10 +126,17 @@ impl<'a, S: EventSink> Driver<'a, S> {
         let mut ticker = pin!(sleep(Duration::ZERO));
         let mut batch = Batch::default();
         let mut events = Vec::with_capacity(BATCH);
+        let mut found = Vec::new();
         let mut more = false;
+        if let Some(discovery) = &mut self.discovery {
+            discovery.start(self.net.listeners());
+        }
         loop {
-            let ticked = self.wait(ticker.as_mut(), &mut events, more).await;
+            let ticked = self.wait(ticker.as_mut(), &mut events, &mut found, more).await;
             self.now = Instant::now();
+            for Found { peer, addresses, source } in found.drain(..) {
+                self.candidate(peer, addresses, source);
+            }
             for event in events.drain(..) {
                 self.on_swarm_event(event);
             }
@@ -147,11 +168,12 @@ impl<'a, S: EventSink> Driver<'a, S> {
         &mut self,
         mut ticker: Pin<&mut Sleep>,
         events: &mut Vec<SwarmEvent<BehaviourEvent>>,
+        found: &mut Vec<Found>,
         more: bool,
     ) -> bool {
         let mut inbox = pin!(self.shared.inbox.ready());
         let mut room = pin!(self.ledgers.room());
-        let swarm = &mut self.net.swarm;
+        let (swarm, discovery) = (&mut self.net.swarm, &mut self.discovery);
         poll_fn(|cx| {
             let mut idle = false;
             while events.len() < BATCH {
@@ -167,8 +189,15 @@ impl<'a, S: EventSink> Driver<'a, S> {
                 }
             }
             let ticked = ticker.as_mut().poll(cx).is_ready();
+            while let Some(Poll::Ready(one)) = discovery.as_mut().map(|discovery| discovery.poll(cx)) {
+                found.push(one);
+            }
             let woken = inbox.as_mut().poll(cx).is_ready() | room.as_mut().poll(cx).is_ready();
-            if ticked || woken || more || !events.is_empty() { Poll::Ready(ticked) } else { Poll::Pending }
+            if ticked || woken || more || !events.is_empty() || !found.is_empty() {
+                Poll::Ready(ticked)
+            } else {
+                Poll::Pending
+            }
         })
         .await
     }
@@ -205,6 +234,7 @@ impl<'a, S: EventSink> Driver<'a, S> {
         self.tell_dropped();
         self.check_peers();
         self.dial_due();
+        self.dial_candidates();
         self.net.swarm.behaviour().gater.tick(self.now);
         let gossip = &self.net.swarm.behaviour().gossip;
         let mesh = |topic: Topic| gossip.mesh_peers(&self.settings.topics[topic.index()]).count() as u64;
@@ -216,6 +246,7 @@ impl<'a, S: EventSink> Driver<'a, S> {
     async fn stop(mut self) {
         self.shared.inbox.close();
         self.net.close_listeners();
+        let discovery = self.discovery.take();
         let mut batch = Batch::default();
         self.shared.inbox.take(&mut batch);
         for command in batch.commands.drain(..) {
@@ -237,7 +268,12 @@ impl<'a, S: EventSink> Driver<'a, S> {
                 self.net.swarm.next().await;
             }
         };
-        let _ = tokio::time::timeout(CLOSING, closed).await;
+        let discovered = async {
+            if let Some(discovery) = discovery {
+                discovery.stop().await;
+            }
+        };
+        let _ = tokio::join!(tokio::time::timeout(CLOSING, closed), discovered);
     }
 
     /// Ends a command that came too late.

@@ -1,0 +1,256 @@
+//! Nodes that find each other, over real sockets on loopback.
+
+use std::{
+    fmt::{self, Write as _},
+    fs,
+    net::{SocketAddr, UdpSocket},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use preconf_p2p::{Config, DiscoveryConfig, Event, IdentitySource, Node, StartError};
+use tokio::time::timeout;
+use tracing::{Level, Metadata, Subscriber, field, span};
+
+mod common;
+
+use common::{TestNode, config};
+
+/// All must be connected with each other within this.
+const FOUND: Duration = Duration::from_secs(30);
+
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("preconf-discovery-{name}-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A node on one loopback address with its key and record in `folder`.
+fn finder(ip: &str, folder: &Path, bootnodes: &[String]) -> Config {
+    let (family, socket) = if ip.contains(':') { ("ip6", format!("[{ip}]:0")) } else { ("ip4", format!("{ip}:0")) };
+    let discovery = DiscoveryConfig {
+        listen: vec![socket.parse().unwrap()],
+        bootnodes: bootnodes.to_vec(),
+        local_network: true,
+        record_file: Some(folder.join("enr")),
+        ..DiscoveryConfig::default()
+    };
+    fs::create_dir_all(folder).unwrap();
+    Config {
+        discovery: Some(discovery),
+        identity: IdentitySource::File(folder.join("key")),
+        ..config(&[&format!("/{family}/{ip}/tcp/0")])
+    }
+}
+
+/// Waits until the node is connected with so many peers.
+async fn peers(node: &TestNode, count: u64, time: Duration) {
+    let all = async {
+        while node.handle.stats().peers < count {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    if timeout(time, all).await.is_err() {
+        panic!("{} has {} peers of {count} after {time:?}", node.id, node.handle.stats().peers);
+    }
+}
+
+async fn stop(node: TestNode) {
+    node.handle.stop();
+    node.task.await.unwrap();
+}
+
+fn sequence(record: &str) -> u64 {
+    record.parse::<discv5::Enr>().unwrap().seq()
+}
+
+/// Four nodes of which three know only the first's record; then one of the three starts over.
+async fn four_find_each_other(name: &str, ip: &str) {
+    let folder = Folder::new(name);
+    let place = |index: usize| folder.0.join(index.to_string());
+    let first = TestNode::start(finder(ip, &place(0), &[])).await;
+    let bootnode = [first.handle.record().unwrap()];
+    let mut nodes = vec![first];
+    let begun = Instant::now();
+    for index in 1..4 {
+        nodes.push(TestNode::start(finder(ip, &place(index), &bootnode)).await);
+    }
+    for node in &nodes {
+        peers(node, 3, FOUND.saturating_sub(begun.elapsed())).await;
+    }
+    println!("{name}: connected after {:?}", begun.elapsed());
+
+    let last = nodes.pop().unwrap();
+    let (id, before) = (last.id, sequence(&last.handle.record().unwrap()));
+    stop(last).await;
+    let again = TestNode::start(finder(ip, &place(3), &bootnode)).await;
+    let begun = Instant::now();
+    assert_eq!(again.id, id);
+    assert!(sequence(&again.handle.record().unwrap()) > before);
+    peers(&again, 3, Duration::from_secs(10)).await;
+    println!("{name}: back after {:?}", begun.elapsed());
+    for node in nodes.into_iter().chain([again]) {
+        stop(node).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_nodes_that_know_only_the_fourth_find_each_other() {
+    four_find_each_other("v4", "127.0.0.1").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_nodes_that_know_only_the_fourth_find_each_other_over_ipv6() {
+    if UdpSocket::bind("[::1]:0").is_err() {
+        println!("skipped: this machine has no IPv6 loopback");
+        return;
+    }
+    four_find_each_other("v6", "::1").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bootnode_is_found_by_its_enode_and_its_multiaddr() {
+    let folder = Folder::new("forms");
+    let first = TestNode::start(finder("127.0.0.1", &folder.0.join("0"), &[])).await;
+    let record: discv5::Enr = first.handle.record().unwrap().parse().unwrap();
+    let udp = record.udp4().unwrap();
+    let enr::CombinedPublicKey::Secp256k1(key) = record.public_key() else { panic!("a secp256k1 key") };
+    let hex = key.to_sec1_point(false).as_bytes()[1..].iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    });
+    let forms = [
+        format!("enode://{hex}@127.0.0.1:{udp}"),
+        format!("/ip4/127.0.0.1/udp/{udp}/p2p/{}", first.id),
+        first.address().to_string(),
+    ];
+    for (index, form) in forms.into_iter().enumerate() {
+        let node = TestNode::start(finder("127.0.0.1", &folder.0.join(format!("{}", index + 1)), &[form])).await;
+        peers(&node, 1, FOUND).await;
+        stop(node).await;
+    }
+    stop(first).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_of_another_chain_is_not_dialled() {
+    let folder = Folder::new("chains");
+    let first = TestNode::start(finder("127.0.0.1", &folder.0.join("0"), &[])).await;
+    let bootnode = [first.handle.record().unwrap()];
+    let mut stranger =
+        TestNode::start(Config { chain_id: 1, ..finder("127.0.0.1", &folder.0.join("1"), &bootnode) }).await;
+    let same = TestNode::start(finder("127.0.0.1", &folder.0.join("2"), &bootnode)).await;
+    peers(&same, 1, FOUND).await;
+    stranger
+        .never(Duration::from_secs(8), "a connection across chains", |event| {
+            matches!(event, Event::PeerConnected { .. })
+        })
+        .await;
+    assert_eq!((first.handle.stats().peers, stranger.handle.stats().peers), (1, 0));
+    for node in [first, stranger, same] {
+        stop(node).await;
+    }
+}
+
+/// Lines that a host would see at the default level.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<String>>>);
+
+impl Subscriber for Lines {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= Level::INFO
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        struct Text(String);
+        impl field::Visit for Text {
+            fn record_debug(&mut self, field: &field::Field, value: &dyn fmt::Debug) {
+                let _ = write!(self.0, " {}={value:?}", field.name());
+            }
+        }
+        let mut text = Text(event.metadata().target().to_owned());
+        event.record(&mut text);
+        self.0.lock().unwrap().push(text.0);
+    }
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
+}
+
+#[test]
+fn a_bootnode_that_comes_up_later_is_found_with_few_words() {
+    let lines = Lines::default();
+    // All of the node runs on this thread, so no other test's lines are among them.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    tracing::subscriber::with_default(lines.clone(), || {
+        runtime.block_on(async {
+            let folder = Folder::new("late");
+            // The bootnode's record must be known before it runs.
+            let mut settings = finder("127.0.0.1", &folder.0.join("0"), &[]);
+            let first = TestNode::start(settings.clone()).await;
+            let bootnode: discv5::Enr = first.handle.record().unwrap().parse().unwrap();
+            settings.listen = first.addresses.clone();
+            if let Some(discovery) = &mut settings.discovery {
+                discovery.listen = vec![SocketAddr::from(([127, 0, 0, 1], bootnode.udp4().unwrap()))];
+            }
+            stop(first).await;
+            lines.0.lock().unwrap().clear();
+
+            let node = TestNode::start(finder("127.0.0.1", &folder.0.join("1"), &[bootnode.to_base64()])).await;
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            assert_eq!(node.handle.stats().peers, 0);
+            let first = TestNode::start(settings).await;
+            peers(&node, 1, Duration::from_secs(45)).await;
+            stop(node).await;
+            stop(first).await;
+        });
+    });
+    let lines = lines.0.lock().unwrap();
+    println!("{lines:#?}");
+    assert!(lines.len() < 10, "{} lines: {lines:#?}", lines.len());
+    assert!(lines.iter().any(|line| line.contains("discovery reaches no bootnode")), "{lines:#?}");
+}
+
+#[tokio::test]
+async fn what_can_not_be_is_refused_at_the_start() {
+    let folder = Folder::new("refused");
+    let build = |change: &dyn Fn(&mut DiscoveryConfig)| {
+        let mut settings = finder("127.0.0.1", &folder.0, &[]);
+        change(settings.discovery.as_mut().unwrap());
+        match Node::build(settings) {
+            Ok(_) => panic!("the node was built"),
+            Err(StartError::Config(text) | StartError::Discovery(text)) => text,
+            Err(other) => panic!("{other}"),
+        }
+    };
+    let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap();
+    assert!(build(&|discovery| discovery.listen = vec![port]).contains(&port.to_string()));
+    assert!(build(&|discovery| discovery.listen.clear()).contains("no address"));
+    assert!(build(&|discovery| discovery.listen.push("127.0.0.2:0".parse().unwrap())).contains("127.0.0.2:0"));
+    assert!(build(&|discovery| discovery.bootnodes = vec!["enr:x".into()]).starts_with("bootnode 1 (\"enr:x\")"));
+    assert!(build(&|discovery| discovery.external = vec!["/dns4/a.b".parse().unwrap()]).contains("/dns4/a.b"));
+    assert!(build(&|discovery| discovery.record_file = Some("/nowhere/enr".into())).contains("/nowhere/enr"));
+    fs::write(folder.0.join("enr"), "nonsense").unwrap();
+    assert!(build(&|_| {}).contains("is no node record"));
+}
