@@ -54,7 +54,7 @@ internal sealed class RingBench(int runs, bool quick)
     /// <summary>Nanoseconds an event while producer and reader run at once; new ones are asked for before the old are read, and none finds the ring full.</summary>
     private double HandOver(int length)
     {
-        int each = length == 0 ? Slots / 4 : Math.Min(Slots / 4, (32 << 20) / length);
+        int each = length == 0 ? 2048 : Math.Clamp((1 << 20) / length, 64, 2048);
         int total = quick ? each * 4 : Math.Max(each * 4, length > 10_000 ? 20_000 : 4_000_000);
         using TestNode node = TestNode.Start(Slots);
         Counter counter = default;
