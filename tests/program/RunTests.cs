@@ -70,6 +70,18 @@ public sealed class RunTests
     }
 
     [Fact]
+    public async Task ABlockedAddressIsNotTakenConnectionsFrom()
+    {
+        (ProgramProcess first, JsonElement listening) = await ProgramProcess.StartNodeAsync("--any-signer", "--listen", Tcp, "--block", "192.0.2.1", "--block", "127.0.0.0/8");
+        await using ProgramProcess one = first;
+        Finished refused = await ProgramProcess.RunAsync("head", "--peer", ProgramProcess.AddressOf(listening, "/tcp/"));
+        Assert.Equal(3, refused.ExitCode);
+        Finished wrong = await ProgramProcess.RunAsync("run", "--ephemeral-key", "--any-signer", "--no-discovery", "--block", "10.0.0.0/8", "--block", "nobody");
+        Assert.Equal(2, wrong.ExitCode);
+        Assert.Contains("--block[1]: 'nobody'", wrong.Errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task AStdoutNobodyReadsDoesNotStopTheNode()
     {
         (ProgramProcess other, JsonElement listening) = await ProgramProcess.StartNodeAsync("--any-signer", "--listen", Tcp);

@@ -1,7 +1,7 @@
 //! The types that cross the boundary. Every struct is flat and `repr(C)`; its size is checked at load by the probe.
 
 /// The version both sides must agree on; raised with every change of a struct, an enum or an export.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 
 /// What a call came to.
 #[repr(i32)]
@@ -141,6 +141,16 @@ pub struct PcnConfig {
     pub peer_queue_bytes: u64,
     /// Seed of the jitter between redials, for runs that can be repeated; 0: the system's random source.
     pub seed: u64,
+    /// Peer ids, IP addresses and subnets (CIDR) that are blocked from the start, at most 4096.
+    pub blocked: PcnBytes,
+    /// Peer ids over no limit on dials and connections, at most 4096 with the static peers.
+    pub protected_peers: PcnBytes,
+    /// Dials of one address within `dial_period_ms`; `u64::MAX` is unlimited (in Kona's mode: one), 0 is too.
+    pub peer_redialing: u64,
+    /// The period in which dials of one address are counted.
+    pub dial_period_ms: u32,
+    /// 0: the default rules; 1: Kona's gater with its quirks.
+    pub gater_mode: u32,
 }
 
 /// What an event is.
@@ -241,9 +251,9 @@ pub enum PcnRequestError {
 pub enum PcnDialFailure {
     /// No transport takes the address.
     Unsupported = 1,
-    /// A connection limit of this node.
+    /// A connection limit of this node, or its dial period.
     Limit = 2,
-    /// The peer is blocked here.
+    /// The peer or its address is blocked here.
     Blocked = 3,
     /// Another peer id answered.
     WrongPeer = 4,
@@ -341,6 +351,12 @@ pub struct PcnStats {
     pub mesh_txlists: u64,
     /// Peers whose connections were closed because their gossip stream had stopped moving.
     pub stalled_peers: u64,
+    /// Inbound connections refused because their peer or address is blocked.
+    pub inbound_blocked: u64,
+    /// Dials refused because their peer or address is blocked, or by the dial period.
+    pub dials_blocked: u64,
+    /// Connections of either direction refused at a limit on connections.
+    pub connections_limited: u64,
 }
 
 /// What the probe tells: the ABI's version and each struct's size on this side.

@@ -3,7 +3,10 @@
 use std::{ptr, slice, str, time::Duration};
 
 use libp2p::{Multiaddr, PeerId};
-use preconf_p2p::{MessageIdMode, Protocol, Topic};
+use preconf_p2p::{
+    MessageIdMode, Protocol, Topic,
+    gater::{GaterMode, Target},
+};
 
 use crate::{
     abi::{PcnBytes, PcnStatus},
@@ -81,6 +84,19 @@ pub(crate) fn parse_multiaddr(text: &str) -> Result<Multiaddr, Failure> {
         return Err(Failure::argument("a multiaddr is not empty: for example /ip4/127.0.0.1/tcp/9000"));
     }
     text.parse().map_err(|e| Failure::argument(format!("{text:?} is not a multiaddr: {e}")))
+}
+
+/// A peer id, an IP address or a subnet.
+pub(crate) fn parse_target(text: &str) -> Result<Target, Failure> {
+    text.parse().map_err(|e| Failure::argument(format!("{e}")))
+}
+
+pub(crate) fn gater_mode(mode: u32) -> Result<GaterMode, Failure> {
+    match mode {
+        0 => Ok(GaterMode::Default),
+        1 => Ok(GaterMode::Kona),
+        _ => Err(Failure::argument(format!("gater_mode {mode} is not 0 (default) or 1 (Kona's)"))),
+    }
 }
 
 pub(crate) fn topic(topic: u8) -> Result<Topic, Failure> {

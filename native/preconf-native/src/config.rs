@@ -3,7 +3,7 @@
 use std::{path::PathBuf, ptr, time::Duration};
 
 use libp2p::Multiaddr;
-use preconf_p2p::{Author, Config, ConnectionCaps, IdentitySource, MeshSize};
+use preconf_p2p::{Author, Config, ConnectionCaps, IdentitySource, MeshSize, gater::GaterConfig};
 
 use crate::{
     abi::{PcnBytes, PcnConfig},
@@ -105,13 +105,33 @@ unsafe fn p2p_config(config: &PcnConfig) -> Result<Config, Failure> {
         request_timeout: millis(config.request_timeout_ms),
         max_concurrent_streams: config.max_concurrent_streams as usize,
         caps: caps(config),
-        gater: defaults.gater,
+        // SAFETY: the caller's contract.
+        gater: unsafe { gater(config) }?,
         dial_concurrency: config.dial_concurrency,
         idle_timeout: millis(config.idle_timeout_ms),
         outbox_bytes: size(config.outbox_bytes, "outbox_bytes")?,
         peer_queue_bytes: size(config.peer_queue_bytes, "peer_queue_bytes")?,
         peer_queue_len: config.peer_queue_len as usize,
         seed: (config.seed != 0).then_some(config.seed),
+    })
+}
+
+/// # Safety
+/// As for [`read`].
+unsafe fn gater(config: &PcnConfig) -> Result<GaterConfig, Failure> {
+    // SAFETY: the caller's contract.
+    let (blocked, protected_peers) = unsafe {
+        (
+            each_line(&config.blocked, "blocked", args::parse_target)?,
+            each_line(&config.protected_peers, "protected_peers", args::parse_peer_id)?,
+        )
+    };
+    Ok(GaterConfig {
+        mode: args::gater_mode(config.gater_mode)?,
+        blocked,
+        protected_peers,
+        peer_redialing: (config.peer_redialing != u64::MAX).then_some(config.peer_redialing),
+        dial_period: millis(config.dial_period_ms),
     })
 }
 
@@ -152,10 +172,21 @@ unsafe fn identity(config: &PcnConfig) -> Result<IdentitySource, Failure> {
 /// As for [`read`].
 unsafe fn addresses(list: &PcnBytes, name: &str) -> Result<Vec<Multiaddr>, Failure> {
     // SAFETY: the caller's contract.
+    unsafe { each_line(list, name, args::parse_multiaddr) }
+}
+
+/// # Safety
+/// As for [`read`].
+unsafe fn each_line<T>(
+    list: &PcnBytes,
+    name: &str,
+    parse: impl Fn(&str) -> Result<T, Failure>,
+) -> Result<Vec<T>, Failure> {
+    // SAFETY: the caller's contract.
     unsafe { text(list, name) }?
         .split('\n')
         .filter(|line| !line.is_empty())
-        .map(|line| args::parse_multiaddr(line).map_err(|e| Failure::argument(format!("{name}: {}", e.text))))
+        .map(|line| parse(line).map_err(|e| Failure::argument(format!("{name}: {}", e.text))))
         .collect()
 }
 

@@ -297,6 +297,9 @@ impl Node {
             mesh_commitments: p2p.mesh_commitments,
             mesh_txlists: p2p.mesh_txlists,
             stalled_peers: p2p.stalled_peers,
+            inbound_blocked: p2p.inbound_blocked,
+            dials_blocked: p2p.dials_blocked,
+            connections_limited: p2p.connections_limited,
         }
     }
 }

@@ -110,6 +110,8 @@ fn null_pointers_are_refused_on_a_node() {
         pcn_node_dial(n, address, 0, null_mut());
         pcn_node_disconnect(n, NULL_BYTES, null_mut());
         pcn_node_set_blocked(n, NULL_BYTES, 1, null_mut());
+        pcn_node_block(n, NULL_BYTES, 1, null_mut());
+        pcn_node_protect(n, NULL_BYTES, 1, null_mut());
         pcn_node_set_score(n, NULL_BYTES, 0.0, null_mut());
     }
     each! { Done;
@@ -151,6 +153,8 @@ fn handles_that_name_no_node_are_refused_everywhere() {
             pcn_node_dial(n, bytes(b"/memory/1"), 0, null_mut());
             pcn_node_disconnect(n, peer, null_mut());
             pcn_node_set_blocked(n, peer, 1, null_mut());
+            pcn_node_block(n, peer, 1, null_mut());
+            pcn_node_protect(n, peer, 1, null_mut());
             pcn_node_set_score(n, peer, 0.0, null_mut());
             pcn_node_stats(n, &mut stats);
             pcn_node_set_log_level(n, 0);
@@ -179,6 +183,12 @@ fn wrong_values_are_refused_with_a_text() {
         pcn_node_dial(n, bytes(b""), 0, d);
         pcn_node_dial(n, bytes(b"127.0.0.1:9000"), 0, d);
         pcn_node_set_blocked(n, peer, 7, d);
+        pcn_node_block(n, peer, 2, d);
+        pcn_node_block(n, bytes(b""), 1, d);
+        pcn_node_block(n, bytes(b"10.0.0.0/33"), 1, d);
+        pcn_node_block(n, bytes(b"/ip4/10.0.0.1"), 1, d);
+        pcn_node_protect(n, peer, 2, d);
+        pcn_node_protect(n, bytes(b"10.0.0.1"), 1, d);
         pcn_node_set_score(n, peer, f64::NAN, d);
         pcn_node_set_score(n, peer, f64::INFINITY, d);
         pcn_node_verdicts(n, &bad_verdict, 1);

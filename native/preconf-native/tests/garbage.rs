@@ -195,7 +195,8 @@ fn commands_of_any_text_leave_a_node_whole() {
     let mut host = Host::start(&config());
     let own = host.address();
     let named = format!("{own}/p2p/{PEER}");
-    let seeds: Vec<&[u8]> = vec![named.as_bytes(), b"/ip4/127.0.0.1/udp/1/quic-v1", b"/memory/7", PEER.as_bytes()];
+    let seeds: Vec<&[u8]> =
+        vec![named.as_bytes(), b"/ip4/127.0.0.1/udp/1/quic-v1", b"/memory/7", PEER.as_bytes(), b"10.0.0.0/8"];
     for round in 0..2000_u64 {
         let text = random.mutated(&seeds);
         let (text, detail): (PcnBytes, _) = (bytes(&text), ptr::null_mut());
@@ -206,6 +207,8 @@ fn commands_of_any_text_leave_a_node_whole() {
                 commands::pcn_node_request(host.node, random.below(4) as u8, text, [1].as_ptr(), 1, round, 100, detail),
                 commands::pcn_node_disconnect(host.node, text, detail),
                 commands::pcn_node_set_blocked(host.node, text, random.below(3) as u8, detail),
+                commands::pcn_node_block(host.node, text, random.below(3) as u8, detail),
+                commands::pcn_node_protect(host.node, text, random.below(3) as u8, detail),
                 commands::pcn_node_set_score(host.node, text, f64::from_bits(random.next()), detail),
             ]
         };

@@ -2,9 +2,9 @@
 
 mod common;
 
-use common::{Host, bytes, pair};
+use common::{Host, Seen, bytes, config, pair};
 use preconf_native::{
-    abi::{PcnEventKind, PcnPublishOutcome, PcnRequestError, PcnStatus},
+    abi::{PcnConfig, PcnDialFailure, PcnEventKind, PcnPublishOutcome, PcnRequestError, PcnStatus},
     exports::commands,
 };
 
@@ -147,6 +147,38 @@ fn a_blocked_peer_is_cut_off_and_stays_out() {
     assert_eq!(result.code, 0, "{}", result.text());
     a.end();
     b.end();
+}
+
+#[test]
+fn blocks_of_addresses_hold_from_the_start_and_change_at_run_time() {
+    let mut b = Host::start(&config());
+    let address = format!("{}/p2p/{}", b.address(), b.peer_id());
+    let mut a = Host::start(&PcnConfig { blocked: bytes(b"192.0.2.1\n127.0.0.0/8"), ..config() });
+    let dial = |a: &mut Host, token| {
+        assert_eq!(a.dial(&address, token), PcnStatus::Ok);
+        let ended = |seen: &Seen| seen.kind == PcnEventKind::DialResult as u8 && seen.token == token;
+        a.find(ended).expect("a result").code
+    };
+    assert_eq!(dial(&mut a, 1), PcnDialFailure::Blocked as u32);
+    assert_eq!(a.stats().dials_blocked, 1);
+    let node = a.node;
+    // SAFETY: the text lives through the call.
+    let block = |on| unsafe { commands::pcn_node_block(node, bytes(b"127.0.0.0/8"), on, std::ptr::null_mut()) };
+    assert_eq!(block(0), PcnStatus::Ok);
+    assert_eq!(dial(&mut a, 2), 0);
+    assert_eq!(block(1), PcnStatus::Ok);
+    a.next(PcnEventKind::PeerDisconnected);
+    a.end();
+    b.end();
+    for wrong in [
+        PcnConfig { blocked: bytes(b"10.0.0.0/8\nnonsense"), ..config() },
+        PcnConfig { protected_peers: bytes(b"10.0.0.1"), ..config() },
+        PcnConfig { gater_mode: 2, ..config() },
+    ] {
+        let (status, text) = common::start(&wrong).expect_err("refused");
+        assert_eq!(status, PcnStatus::InvalidArgument);
+        assert!(["blocked", "protected_peers", "gater_mode"].iter().any(|name| text.contains(name)), "{text}");
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ namespace Preconf.Native.Interop
         /// <summary>
         ///  The version both sides must agree on; raised with every change of a struct, an enum or an export.
         /// </summary>
-        internal const uint ABI_VERSION = 1;
+        internal const uint ABI_VERSION = 2;
 
         /// <summary>
         ///  The load-time probe: the ABI's version and the size of each shared struct. Never fails but for a null `abi`.
@@ -226,6 +226,27 @@ namespace Preconf.Native.Interop
         /// </summary>
         [DllImport(__DllName, EntryPoint = "pcn_node_set_blocked", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
         internal static extern PcnStatus pcn_node_set_blocked(ulong node, PcnBytes peer, byte blocked, PcnDetail* detail);
+
+        /// <summary>
+        ///  Blocks a peer (by its id), an IP address or a subnet (CIDR), or with `blocked` 0 lifts that block: connections it is
+        ///  about are closed, none is made or taken from now on. Independent of `pcn_node_set_blocked`: a peer blocked by both
+        ///  stays out until both blocks are lifted. `QueueFull` with 4096 blocked.
+        ///
+        ///  # Safety
+        ///  `target` is readable for its length; `detail` is null or writable.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "pcn_node_block", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern PcnStatus pcn_node_block(ulong node, PcnBytes target, byte blocked, PcnDetail* detail);
+
+        /// <summary>
+        ///  Protects a peer from the limits on dials and connections or, with `protected` 0, lifts that. A block outweighs it.
+        ///  `QueueFull` with 4096 protected.
+        ///
+        ///  # Safety
+        ///  `peer` is readable for its length; `detail` is null or writable.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "pcn_node_protect", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern PcnStatus pcn_node_protect(ulong node, PcnBytes peer, byte @protected, PcnDetail* detail);
 
         /// <summary>
         ///  Sets a peer's application score in gossipsub. Not finite is `InvalidArgument`.
@@ -587,6 +608,26 @@ namespace Preconf.Native.Interop
         ///  Seed of the jitter between redials, for runs that can be repeated; 0: the system's random source.
         /// </summary>
         public ulong seed;
+        /// <summary>
+        ///  Peer ids, IP addresses and subnets (CIDR) that are blocked from the start, at most 4096.
+        /// </summary>
+        public PcnBytes blocked;
+        /// <summary>
+        ///  Peer ids over no limit on dials and connections, at most 4096 with the static peers.
+        /// </summary>
+        public PcnBytes protected_peers;
+        /// <summary>
+        ///  Dials of one address within `dial_period_ms`; `u64::MAX` is unlimited (in Kona's mode: one), 0 is too.
+        /// </summary>
+        public ulong peer_redialing;
+        /// <summary>
+        ///  The period in which dials of one address are counted.
+        /// </summary>
+        public uint dial_period_ms;
+        /// <summary>
+        ///  0: the default rules; 1: Kona's gater with its quirks.
+        /// </summary>
+        public uint gater_mode;
     }
 
     /// <summary>
@@ -751,6 +792,18 @@ namespace Preconf.Native.Interop
         ///  Peers whose connections were closed because their gossip stream had stopped moving.
         /// </summary>
         public ulong stalled_peers;
+        /// <summary>
+        ///  Inbound connections refused because their peer or address is blocked.
+        /// </summary>
+        public ulong inbound_blocked;
+        /// <summary>
+        ///  Dials refused because their peer or address is blocked, or by the dial period.
+        /// </summary>
+        public ulong dials_blocked;
+        /// <summary>
+        ///  Connections of either direction refused at a limit on connections.
+        /// </summary>
+        public ulong connections_limited;
     }
 
     /// <summary>
@@ -1039,11 +1092,11 @@ namespace Preconf.Native.Interop
         /// </summary>
         Unsupported = 1,
         /// <summary>
-        ///  A connection limit of this node.
+        ///  A connection limit of this node, or its dial period.
         /// </summary>
         Limit = 2,
         /// <summary>
-        ///  The peer is blocked here.
+        ///  The peer or its address is blocked here.
         /// </summary>
         Blocked = 3,
         /// <summary>

@@ -125,6 +125,30 @@ internal sealed unsafe class NodeHandle
         }
     }
 
+    public PcnStatus Block(ReadOnlySpan<byte> target, bool blocked, out string text)
+    {
+        fixed (byte* pointer = target)
+        {
+            PcnDetail detail;
+            detail.len = 0;
+            PcnStatus status = NativeMethods.pcn_node_block(_token, Bytes(pointer, target.Length), blocked ? (byte)1 : (byte)0, &detail);
+            text = status == PcnStatus.Ok ? string.Empty : Text(&detail);
+            return status;
+        }
+    }
+
+    public PcnStatus Protect(ReadOnlySpan<byte> peer, bool isProtected, out string text)
+    {
+        fixed (byte* pointer = peer)
+        {
+            PcnDetail detail;
+            detail.len = 0;
+            PcnStatus status = NativeMethods.pcn_node_protect(_token, Bytes(pointer, peer.Length), isProtected ? (byte)1 : (byte)0, &detail);
+            text = status == PcnStatus.Ok ? string.Empty : Text(&detail);
+            return status;
+        }
+    }
+
     public PcnStatus SetScore(ReadOnlySpan<byte> peer, double score)
     {
         fixed (byte* pointer = peer)

@@ -7,12 +7,14 @@ namespace Preconf.Native.Network;
 internal static unsafe class NativeConfig
 {
     /// <exception cref="NativeCallException">The node could not start.</exception>
-    public static NodeHandle Start(P2pConfig config, ReadOnlySpan<byte> secret, byte logLevel)
+    public static NodeHandle Start(P2pConfig config, OperatorRules rules, ReadOnlySpan<byte> secret, byte logLevel)
     {
         byte[] listen = Lines(config.Listen);
         byte[] peers = Lines(config.StaticPeers.Concat(config.Bootnodes.Where(text => !text.StartsWith("enr:", StringComparison.Ordinal))));
         byte[] agent = Encoding.UTF8.GetBytes(config.AgentVersion ?? string.Empty);
-        fixed (byte* listenPointer = listen, peersPointer = peers, agentPointer = agent, secretPointer = secret)
+        byte[] blocked = Lines(rules.Blocked.Select(target => target.ToString()));
+        byte[] protectedPeers = Lines(rules.Protected.Select(peer => peer.ToString()));
+        fixed (byte* listenPointer = listen, peersPointer = peers, agentPointer = agent, secretPointer = secret, blockedPointer = blocked, protectedPointer = protectedPeers)
         {
             PcnConfig native = Numbers(config);
             native.log_level = logLevel;
@@ -20,6 +22,8 @@ internal static unsafe class NativeConfig
             native.static_peers = new PcnBytes { ptr = peersPointer, len = (nuint)peers.Length };
             native.agent_version = new PcnBytes { ptr = agentPointer, len = (nuint)agent.Length };
             native.secret_key = new PcnBytes { ptr = secretPointer, len = (nuint)secret.Length };
+            native.blocked = new PcnBytes { ptr = blockedPointer, len = (nuint)blocked.Length };
+            native.protected_peers = new PcnBytes { ptr = protectedPointer, len = (nuint)protectedPeers.Length };
             return NodeHandle.Start(ref native);
         }
     }
@@ -56,6 +60,9 @@ internal static unsafe class NativeConfig
         max_leased_bytes = (ulong)config.Resources.MaxLeasedBytes,
         outbox_bytes = (ulong)config.Resources.OutboxBytes,
         peer_queue_bytes = (ulong)config.Resources.PeerQueueBytes,
+        peer_redialing = config.Gater.PeerRedialing is { } dials ? (ulong)dials : ulong.MaxValue,
+        dial_period_ms = Milliseconds(config.Gater.DialPeriod),
+        gater_mode = (uint)config.Gater.Mode,
     };
 
     private static byte[] Lines(IEnumerable<string> texts) => Encoding.UTF8.GetBytes(string.Join('\n', texts));

@@ -59,6 +59,15 @@ public readonly record struct NodeStats
     /// <summary>Peers in the mesh of the txlists topic, now.</summary>
     public long MeshTxLists { get; init; }
 
+    /// <summary>Inbound connections refused because their peer or address is blocked.</summary>
+    public long InboundBlocked { get; init; }
+
+    /// <summary>Dials refused because their peer or address is blocked, or by the dial period.</summary>
+    public long DialsBlocked { get; init; }
+
+    /// <summary>Connections of either direction refused at a limit of <see cref="ConnectionOptions"/>.</summary>
+    public long ConnectionsLimited { get; init; }
+
     internal static NodeStats From(in PcnStats stats, int requestsInFlight) => new()
     {
         Peers = (long)stats.peers,
@@ -79,5 +88,8 @@ public readonly record struct NodeStats
         BytesOut = (long)stats.bytes_out,
         MeshCommitments = (long)stats.mesh_commitments,
         MeshTxLists = (long)stats.mesh_txlists,
+        InboundBlocked = (long)stats.inbound_blocked,
+        DialsBlocked = (long)stats.dials_blocked,
+        ConnectionsLimited = (long)stats.connections_limited,
     };
 }

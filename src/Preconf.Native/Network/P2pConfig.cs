@@ -23,6 +23,19 @@ public enum MessageIdMode
     TopicBound,
 }
 
+/// <summary>Whose rules say who may be dialled and who may connect.</summary>
+public enum GaterMode
+{
+    /// <summary>
+    /// Names are resolved without blocking and judged by what they resolve to, IPv4 rules hold for IPv4-mapped addresses, blocks hold for inbound
+    /// connections too and before their handshake, and a dial period begins with its first dial and is not prolonged.
+    /// </summary>
+    Default,
+
+    /// <summary>Kona's, for dials only, with its quirks (vectors/gater.json): no <see cref="GaterOptions.PeerRedialing"/> is one dial a period, and each dial prolongs it.</summary>
+    Kona,
+}
+
 /// <summary>
 /// Everything a node can be told: each field of the reference's <c>P2pConfig</c> and <c>NetworkConfig</c> with its default, and
 /// what this library adds. <see cref="Validate"/> gives all faults at once; <see cref="P2pNode.Create"/> refuses a faulty one.
@@ -214,13 +227,22 @@ public sealed class ReputationOptions
     public TimeSpan HalfLife { get; set; } = TimeSpan.FromSeconds(66);
 }
 
-/// <summary>Dial rules of Kona's gater.</summary>
+/// <summary>Who may be dialled and who may connect. Rules set at run time (<see cref="P2pHandle.BlockAsync"/>) come on top and are kept in the data directory.</summary>
 public sealed class GaterOptions
 {
-    /// <summary>Subnets (CIDR) never dialled.</summary>
+    /// <summary>Whose rules hold. Default: this library's.</summary>
+    public GaterMode Mode { get; set; }
+
+    /// <summary>Subnets (CIDR) neither dialled nor taken connections from; at most 4096 together with <see cref="Blocked"/>.</summary>
     public IList<string> BlockedSubnets { get; set; } = [];
 
-    /// <summary>Dials of one address within <see cref="DialPeriod"/>; null is unlimited. Default null.</summary>
+    /// <summary>Peer ids, IP addresses and subnets neither dialled nor taken connections from.</summary>
+    public IList<string> Blocked { get; set; } = [];
+
+    /// <summary>Peer ids over no limit on dials and connections, at most 4096 with the static peers, which are protected too. A block outweighs it.</summary>
+    public IList<string> ProtectedPeers { get; set; } = [];
+
+    /// <summary>Dials of one address within <see cref="DialPeriod"/>; null and 0 are unlimited. Default null.</summary>
     public int? PeerRedialing { get; set; }
 
     /// <summary>The period <see cref="PeerRedialing"/> counts in. Default 1 h.</summary>

@@ -187,22 +187,46 @@ internal static class P2pConfigValidation
 
         for (int i = 0; i < config.Gater.BlockedSubnets.Count; i++)
         {
-            if (!IPNetwork.TryParse(config.Gater.BlockedSubnets[i], out _))
+            if (!BlockTarget.TryParse(config.Gater.BlockedSubnets[i], out BlockTarget? subnet) || subnet.PrefixLength is null)
             {
                 faults.Add($"Gater.BlockedSubnets[{i}]: '{config.Gater.BlockedSubnets[i]}' is not a subnet; write e.g. 198.51.100.0/24");
             }
         }
 
-        if (config.Gater.PeerRedialing is < 0)
-        {
-            faults.Add($"Gater.PeerRedialing: {config.Gater.PeerRedialing} is negative; null is unlimited");
-        }
-
-        Between("Gater.DialPeriod", config.Gater.DialPeriod, TimeSpan.FromSeconds(1), TimeSpan.FromDays(30), faults);
+        Gater(config.Gater, faults);
         if (config.AnySigner && config.ExpectedSigners.Count != 0)
         {
             faults.Add("AnySigner, ExpectedSigners: choose one; AnySigner takes every signer");
         }
+    }
+
+    private static void Gater(GaterOptions gater, List<string> faults)
+    {
+        Defined("Gater.Mode", gater.Mode, faults);
+        for (int i = 0; i < gater.Blocked.Count; i++)
+        {
+            if (!BlockTarget.TryParse(gater.Blocked[i], out _))
+            {
+                faults.Add($"Gater.Blocked[{i}]: '{gater.Blocked[i]}' is neither a peer id, nor an IP address, nor a subnet such as 198.51.100.0/24");
+            }
+        }
+
+        for (int i = 0; i < gater.ProtectedPeers.Count; i++)
+        {
+            if (!PeerId.TryParse(gater.ProtectedPeers[i], out _))
+            {
+                faults.Add($"Gater.ProtectedPeers[{i}]: '{gater.ProtectedPeers[i]}' is not a peer id; write e.g. 16Uiu2…");
+            }
+        }
+
+        Between("Gater.Blocked", gater.Blocked.Count + gater.BlockedSubnets.Count, 0, OperatorRules.MaxRules, faults);
+        Between("Gater.ProtectedPeers", gater.ProtectedPeers.Count, 0, OperatorRules.MaxRules, faults);
+        if (gater.PeerRedialing is < 0)
+        {
+            faults.Add($"Gater.PeerRedialing: {gater.PeerRedialing} is negative; null is unlimited");
+        }
+
+        Between("Gater.DialPeriod", gater.DialPeriod, TimeSpan.FromSeconds(1), TimeSpan.FromDays(30), faults);
     }
 
     private static void Between<T>(string field, T value, T low, T high, List<string> faults)

@@ -108,7 +108,7 @@ public sealed partial class P2pHandle
         _node.Core.Native.Disconnect(Encoding.ASCII.GetBytes(peer.ToString()));
     }
 
-    /// <summary>Blocks a peer (its connections are closed, none is made or taken) or lifts the block.</summary>
+    /// <summary>Bans a peer (its connections are closed, none is made or taken) or lifts the ban, until the node stops. Independent of <see cref="BlockAsync"/>.</summary>
     /// <param name="peer">Whom.</param>
     /// <param name="blocked">Blocked or not.</param>
     /// <exception cref="NetworkException">The node is not running.</exception>

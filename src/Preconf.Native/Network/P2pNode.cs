@@ -42,9 +42,10 @@ public sealed class P2pNode : IAsyncDisposable
     private NodeCore? _core;
     private bool _stopped;
 
-    private P2pNode(P2pConfig config, P2pNodeServices services, byte[] secret)
+    private P2pNode(P2pConfig config, P2pNodeServices services, OperatorRules rules, byte[] secret)
     {
         Config = config;
+        Rules = rules;
         _services = services;
         _secret = secret;
         Span<byte> publicKey = stackalloc byte[33];
@@ -64,6 +65,8 @@ public sealed class P2pNode : IAsyncDisposable
     public PeerId LocalPeerId { get; }
 
     internal P2pConfig Config { get; }
+
+    internal OperatorRules Rules { get; }
 
     internal BroadcastBuffer<NetworkEvent> Events { get; }
 
@@ -95,7 +98,7 @@ public sealed class P2pNode : IAsyncDisposable
     /// <returns>The node, not yet started.</returns>
     /// <exception cref="P2pConfigException">The configuration has faults; all are named.</exception>
     /// <exception cref="NativeLibraryException">The native library is missing or of another version.</exception>
-    /// <exception cref="NetworkException">The key file can't be read, made or understood.</exception>
+    /// <exception cref="NetworkException">The key file, or that of the operator's blocks, can't be read, made or understood.</exception>
     public static P2pNode Create(P2pConfig config, P2pNodeServices? services = null)
     {
         ArgumentNullException.ThrowIfNull(config);
@@ -119,7 +122,9 @@ public sealed class P2pNode : IAsyncDisposable
             LoggerFactory = services.LoggerFactory,
             TimeProvider = services.TimeProvider,
         };
-        return new P2pNode(config, filled, config.EphemeralKey ? NewSecret() : ReadSecret(config.DataDirectory));
+        byte[] secret = config.EphemeralKey ? NewSecret() : ReadSecret(config.DataDirectory);
+        OperatorRules rules = OperatorRules.Load(config.Gater, config.EphemeralKey ? null : config.DataDirectory);
+        return new P2pNode(config, filled, rules, secret);
     }
 
     /// <summary>Starts the node: when the task ends, its listeners are bound. A second call waits for the first.</summary>
@@ -226,7 +231,7 @@ public sealed class P2pNode : IAsyncDisposable
         NodeHandle native;
         try
         {
-            native = NativeConfig.Start(Config, _secret, NativeLogForwarder.LevelOf(_services.LoggerFactory));
+            native = NativeConfig.Start(Config, Rules, _secret, NativeLogForwarder.LevelOf(_services.LoggerFactory));
         }
         catch (NativeCallException error)
         {

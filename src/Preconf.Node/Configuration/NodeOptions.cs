@@ -26,6 +26,9 @@ internal static class NodeOptions
     /// <summary>Whom to start with.</summary>
     public static Option Bootnode { get; } = Several("--bootnode", "MULTIADDR|ENR", "a node to start from");
 
+    /// <summary>Whom to keep away from.</summary>
+    public static Option Block { get; } = Several("--block", "PEER|ADDRESS|SUBNET", "neither dial nor take connections of this peer, IP address or subnet");
+
     /// <summary>No discovery.</summary>
     public static Option NoDiscovery { get; } = Flag("--no-discovery", "do not look for peers");
 
@@ -52,7 +55,7 @@ internal static class NodeOptions
 
     /// <summary>The flags of a node that runs.</summary>
     public static IReadOnlyList<Option> Run { get; } =
-        [Listen, ChainId, DataDirectory, EphemeralKey, StaticPeer, Bootnode, NoDiscovery, Domain, Slasher, ExpectedSigner, AnySigner, Json, LogLevel];
+        [Listen, ChainId, DataDirectory, EphemeralKey, StaticPeer, Bootnode, Block, NoDiscovery, Domain, Slasher, ExpectedSigner, AnySigner, Json, LogLevel];
 
     /// <summary>The flags of a light peer that asks or publishes.</summary>
     public static IReadOnlyList<Option> Light { get; } = [ChainId, Domain, Slasher, ExpectedSigner, AnySigner, Json, LogLevel];

@@ -16,6 +16,7 @@ internal static class SettingSources
         ["datadir"] = "DataDirectory",
         ["staticpeer"] = "StaticPeers",
         ["bootnode"] = "Bootnodes",
+        ["block"] = "Gater:Blocked",
         ["expectedsigner"] = "ExpectedSigners",
         ["nodiscovery"] = Negated + "EnableDiscovery",
     };

@@ -16,6 +16,12 @@ public sealed class P2pConfigTests
         { "Window", config => config.RateLimit.Window = TimeSpan.Zero },
         { "RingSlots", config => config.Resources.RingSlots = 1000 },
         { "MaxCommitments", config => config.Store.MaxCommitments = 0 },
+        { "Gater.BlockedSubnets[1]", config => config.Gater.BlockedSubnets = ["203.0.113.77/25", "10.0.0.1"] },
+        { "Gater.Blocked[0]", config => config.Gater.Blocked = ["/ip4/10.0.0.1"] },
+        { "Gater.Blocked: 4097", config => config.Gater.Blocked = [.. Enumerable.Repeat("10.0.0.1", 4097)] },
+        { "Gater.ProtectedPeers[0]", config => config.Gater.ProtectedPeers = ["10.0.0.1"] },
+        { "Gater.Mode", config => config.Gater.Mode = (GaterMode)7 },
+        { "Gater.DialPeriod", config => config.Gater.DialPeriod = TimeSpan.Zero },
         { "DialConcurrency", config => config.Connections.DialConcurrency = 0 },
     };
 

@@ -139,6 +139,42 @@ pub unsafe extern "C" fn pcn_node_set_blocked(
     })
 }
 
+/// Blocks a peer (by its id), an IP address or a subnet (CIDR), or with `blocked` 0 lifts that block: connections it is
+/// about are closed, none is made or taken from now on. Independent of `pcn_node_set_blocked`: a peer blocked by both
+/// stays out until both blocks are lifted. `QueueFull` with 4096 blocked.
+///
+/// # Safety
+/// `target` is readable for its length; `detail` is null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pcn_node_block(node: u64, target: PcnBytes, blocked: u8, detail: *mut PcnDetail) -> PcnStatus {
+    guard::run_on(node, detail, |node| {
+        let blocked = args::flag(blocked, "blocked")?;
+        // SAFETY: the caller's contract.
+        let target = args::parse_target(unsafe { args::text(&target, "target") }?)?;
+        node.live()?.block(target, blocked).map_err(|e| Failure::submit(e, "block"))
+    })
+}
+
+/// Protects a peer from the limits on dials and connections or, with `protected` 0, lifts that. A block outweighs it.
+/// `QueueFull` with 4096 protected.
+///
+/// # Safety
+/// `peer` is readable for its length; `detail` is null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pcn_node_protect(
+    node: u64,
+    peer: PcnBytes,
+    protected: u8,
+    detail: *mut PcnDetail,
+) -> PcnStatus {
+    guard::run_on(node, detail, |node| {
+        let protected = args::flag(protected, "protected")?;
+        // SAFETY: the caller's contract.
+        let peer = unsafe { args::peer_id(&peer) }?;
+        node.live()?.protect(peer, protected).map_err(|e| Failure::submit(e, "protect"))
+    })
+}
+
 /// Sets a peer's application score in gossipsub. Not finite is `InvalidArgument`.
 ///
 /// # Safety

@@ -69,6 +69,11 @@ pub fn config() -> PcnConfig {
         outbox_bytes: 16 << 20,
         peer_queue_bytes: 16 << 20,
         seed: 0,
+        blocked: bytes(b""),
+        protected_peers: bytes(b""),
+        peer_redialing: u64::MAX,
+        dial_period_ms: 3_600_000,
+        gater_mode: 0,
     }
 }
 
