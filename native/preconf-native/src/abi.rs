@@ -151,6 +151,15 @@ pub struct PcnConfig {
     pub dial_period_ms: u32,
     /// 0: the default rules; 1: Kona's gater with its quirks.
     pub gater_mode: u32,
+    /// Inbound streams of one peer, over all its connections; one more is reset.
+    pub max_peer_streams: u32,
+    /// Inbound streams of all peers.
+    pub max_streams: u32,
+    /// Gossip bytes queued for all peers.
+    pub queue_bytes: u64,
+    /// Resident bytes of the process above which inbound connections, and dials of unprotected peers, are refused; 0: no
+    /// ceiling. Linux only.
+    pub memory_ceiling: u64,
 }
 
 /// What an event is.
@@ -355,8 +364,14 @@ pub struct PcnStats {
     pub inbound_blocked: u64,
     /// Dials refused because their peer or address is blocked, or by the dial period.
     pub dials_blocked: u64,
-    /// Connections of either direction refused at a limit on connections.
+    /// Connections of either direction refused at a limit on connections, or at the memory ceiling.
     pub connections_limited: u64,
+    /// Inbound streams open now.
+    pub streams: u64,
+    /// Inbound streams refused at a limit on streams.
+    pub streams_refused: u64,
+    /// Gossip bytes queued for all peers now.
+    pub queued_bytes: u64,
 }
 
 /// What the probe tells: the ABI's version and each struct's size on this side.

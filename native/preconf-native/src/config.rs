@@ -104,6 +104,8 @@ unsafe fn p2p_config(config: &PcnConfig) -> Result<Config, Failure> {
         heartbeat: millis(config.heartbeat_ms),
         request_timeout: millis(config.request_timeout_ms),
         max_concurrent_streams: config.max_concurrent_streams as usize,
+        max_peer_streams: config.max_peer_streams as usize,
+        max_streams: config.max_streams as usize,
         caps: caps(config),
         // SAFETY: the caller's contract.
         gater: unsafe { gater(config) }?,
@@ -111,6 +113,8 @@ unsafe fn p2p_config(config: &PcnConfig) -> Result<Config, Failure> {
         idle_timeout: millis(config.idle_timeout_ms),
         outbox_bytes: size(config.outbox_bytes, "outbox_bytes")?,
         peer_queue_bytes: size(config.peer_queue_bytes, "peer_queue_bytes")?,
+        queue_bytes: size(config.queue_bytes, "queue_bytes")?,
+        memory_ceiling: (config.memory_ceiling != 0).then_some(config.memory_ceiling),
         peer_queue_len: config.peer_queue_len as usize,
         seed: (config.seed != 0).then_some(config.seed),
     })

@@ -300,6 +300,9 @@ impl Node {
             inbound_blocked: p2p.inbound_blocked,
             dials_blocked: p2p.dials_blocked,
             connections_limited: p2p.connections_limited,
+            streams: p2p.streams,
+            streams_refused: p2p.streams_refused,
+            queued_bytes: p2p.queued_bytes,
         }
     }
 }

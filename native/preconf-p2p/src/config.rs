@@ -120,6 +120,10 @@ pub struct Config {
     pub request_timeout: Duration,
     /// Streams of one protocol on one connection, inbound and outbound together.
     pub max_concurrent_streams: usize,
+    /// Inbound streams of one peer, over all its connections; one more is reset.
+    pub max_peer_streams: usize,
+    /// Inbound streams of all peers; each may hold up to 256 KiB unread.
+    pub max_streams: usize,
     /// Connection caps.
     pub caps: ConnectionCaps,
     /// Who may be dialled and who may connect.
@@ -132,6 +136,11 @@ pub struct Config {
     pub outbox_bytes: usize,
     /// Gossip bytes queued for one connection; publishes and forwards wait or are dropped above it.
     pub peer_queue_bytes: usize,
+    /// Gossip bytes queued for all peers; above it a message waits for room, or passes over those who hold it up.
+    pub queue_bytes: usize,
+    /// Resident bytes of the whole process above which inbound connections, and dials of peers that are not protected,
+    /// are refused; `None` is no ceiling. Known on Linux only: elsewhere it refuses nothing.
+    pub memory_ceiling: Option<u64>,
     /// Messages queued for one connection.
     pub peer_queue_len: usize,
     /// Seed of the jitter between redials; `None` takes one from the system. Same seed, same waits.
@@ -156,12 +165,16 @@ impl Default for Config {
             heartbeat: Duration::from_millis(500),
             request_timeout: Duration::from_secs(10),
             max_concurrent_streams: 100,
+            max_peer_streams: 320,
+            max_streams: 4096,
             caps: ConnectionCaps::default(),
             gater: GaterConfig::default(),
             dial_concurrency: 16,
             idle_timeout: Duration::from_secs(60),
             outbox_bytes: 64 << 20,
             peer_queue_bytes: 16 << 20,
+            queue_bytes: 512 << 20,
+            memory_ceiling: None,
             peer_queue_len: 5000,
             seed: None,
         }

@@ -95,8 +95,8 @@ impl Handle {
     ///
     /// # Errors
     /// [`SubmitError::NotFound`] when the request was answered, refused, timed out or cut; [`SubmitError::TooLarge`]
-    /// over the response's frame cap and [`SubmitError::Full`] while 64 MiB of responses wait to be written: in both
-    /// cases the request stays open; [`SubmitError::Stopped`].
+    /// over the response's frame cap and [`SubmitError::Full`] while 64 MiB of responses, or 16 MiB for that
+    /// peer, wait to be written: in both cases the request stays open; [`SubmitError::Stopped`].
     pub fn respond(&self, channel: u64, data: Vec<u8>) -> Result<(), SubmitError> {
         self.shared.inbox.respond(channel, data)
     }
@@ -131,7 +131,7 @@ impl Handle {
     /// [`SubmitError::Full`] with [`crate::gater::MAX_TARGETS`] blocked.
     pub fn block(&self, target: Target, blocked: bool) -> Result<(), SubmitError> {
         self.shared.gate.set_blocked(target, blocked)?;
-        self.shared.inbox.send(Command::GateSet(target, blocked));
+        self.shared.inbox.send(Command::GateChanged(target, blocked));
         Ok(())
     }
 

@@ -15,6 +15,8 @@ use crate::{
 
 /// Responses taken from the host and not yet written to their streams.
 const MAX_RESPONSE_BYTES: usize = 64 << 20;
+/// Of these, for one peer: one that reads slowly leaves room for others.
+const MAX_PEER_RESPONSE_BYTES: usize = 16 << 20;
 /// Dials with a token in flight.
 const MAX_DIALS: usize = 256;
 /// What a publish weighs in the outbox beside its payload, so that many empty ones are bounded too.
@@ -32,34 +34,14 @@ const fn max_requests(protocol: Protocol) -> usize {
 /// What the host asks of the node.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Publish {
-        topic: Topic,
-        data: Vec<u8>,
-        token: u64,
-        deadline: Duration,
-    },
-    Request {
-        protocol: Protocol,
-        peer: PeerId,
-        data: Vec<u8>,
-        token: u64,
-        timeout: Duration,
-    },
-    Respond {
-        channel: u64,
-        data: Vec<u8>,
-    },
-    Refuse {
-        channel: u64,
-    },
-    Dial {
-        address: Multiaddr,
-        token: u64,
-    },
+    Publish { topic: Topic, data: Vec<u8>, token: u64, deadline: Duration },
+    Request { protocol: Protocol, peer: PeerId, data: Vec<u8>, token: u64, timeout: Duration },
+    Respond { channel: u64, peer: PeerId, data: Vec<u8> },
+    Refuse { channel: u64 },
+    Dial { address: Multiaddr, token: u64 },
     Disconnect(PeerId),
     SetBlocked(PeerId, bool),
-    /// The gate has changed already; this is for what is connected.
-    GateSet(Target, bool),
+    GateChanged(Target, bool),
     SetScore(PeerId, f64),
 }
 
@@ -76,9 +58,10 @@ struct State {
     batch: Batch,
     closed: bool,
     /// Inbound requests that wait for the host, by channel.
-    channels: HashMap<u64, Protocol>,
+    channels: HashMap<u64, (Protocol, PeerId)>,
     outbox_bytes: usize,
     response_bytes: usize,
+    response_bytes_of: HashMap<PeerId, usize>,
     requests: [usize; 3],
     dials: usize,
 }
@@ -177,8 +160,8 @@ impl Inbox {
     }
 
     /// An inbound request waits for the host.
-    pub(crate) fn channel_opened(&self, channel: u64, protocol: Protocol) {
-        self.lock().channels.insert(channel, protocol);
+    pub(crate) fn channel_opened(&self, channel: u64, protocol: Protocol, peer: PeerId) {
+        self.lock().channels.insert(channel, (protocol, peer));
     }
 
     /// An inbound request waits no longer.
@@ -188,22 +171,31 @@ impl Inbox {
 
     pub(crate) fn respond(&self, channel: u64, data: Vec<u8>) -> Result<(), SubmitError> {
         let mut state = self.open()?;
-        let protocol = *state.channels.get(&channel).ok_or(SubmitError::NotFound)?;
+        let (protocol, peer) = *state.channels.get(&channel).ok_or(SubmitError::NotFound)?;
         if data.len() > frame_cap(protocol, Direction::Response) {
             return Err(SubmitError::TooLarge);
         }
-        if state.response_bytes + data.len() > MAX_RESPONSE_BYTES {
+        let of_peer = state.response_bytes_of.get(&peer).copied().unwrap_or(0) + data.len();
+        if state.response_bytes + data.len() > MAX_RESPONSE_BYTES || of_peer > MAX_PEER_RESPONSE_BYTES {
             return Err(SubmitError::Full);
         }
         state.response_bytes += data.len();
+        state.response_bytes_of.insert(peer, of_peer);
         state.channels.remove(&channel);
-        self.push(state, Command::Respond { channel, data });
+        self.push(state, Command::Respond { channel, peer, data });
         Ok(())
     }
 
-    /// A response of `len` bytes is written or lost.
-    pub(crate) fn response_ended(&self, len: usize) {
-        self.lock().response_bytes -= len;
+    /// A response of `len` bytes to the peer is written or lost.
+    pub(crate) fn response_ended(&self, peer: &PeerId, len: usize) {
+        let mut state = self.lock();
+        state.response_bytes -= len;
+        if let Some(bytes) = state.response_bytes_of.get_mut(peer) {
+            *bytes -= len;
+            if *bytes == 0 {
+                state.response_bytes_of.remove(peer);
+            }
+        }
     }
 
     pub(crate) fn refuse(&self, channel: u64) {

@@ -20,7 +20,7 @@ use crate::{
     identity::{keypair_of, load_or_create, public_key_of},
     inbox::Inbox,
     stats::Counters,
-    transport::{self, Ledgers},
+    transport::{self, Ledgers, Load, LoadCaps},
 };
 
 /// A node that is built and listens, and does nothing until it is run. Dropping it closes its sockets.
@@ -52,7 +52,7 @@ impl Node {
         check(&config)?;
         let keypair = identity(&config.identity)?;
         let counters = Arc::new(Counters::default());
-        let ledgers = Arc::new(Ledgers::default());
+        let ledgers = Arc::new(Ledgers::new(Load::new(load_caps(&config), Arc::clone(&counters))));
         let gate = Arc::new(gate(&config, &counters)?);
         let transport = transport::build(&config, &keypair, &counters, &ledgers, &gate)?;
         let behaviour = Behaviour::new(&config, &keypair, Arc::clone(&gate))?;
@@ -104,9 +104,13 @@ fn check(config: &Config) -> Result<(), StartError> {
     Ok(())
 }
 
+fn load_caps(config: &Config) -> LoadCaps {
+    LoadCaps { streams_of_peer: config.max_peer_streams, streams: config.max_streams, queued: config.queue_bytes }
+}
+
 fn gate(config: &Config, counters: &Arc<Counters>) -> Result<Gate, StartError> {
     let statics = config.static_peers.iter().filter_map(driver::peer_of);
-    Gate::new(&config.gater, statics, Arc::clone(counters))
+    Gate::new(&config.gater, statics, config.memory_ceiling, Arc::clone(counters))
         .map_err(|_| StartError::Config(format!("over {MAX_TARGETS} blocked targets, or protected and static peers")))
 }
 

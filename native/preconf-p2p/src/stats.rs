@@ -39,8 +39,14 @@ pub struct Stats {
     pub inbound_blocked: u64,
     /// Dials refused because their peer or address is blocked, or by the dial period.
     pub dials_blocked: u64,
-    /// Connections of either direction refused at a limit on connections.
+    /// Connections of either direction refused at a limit on connections, or at the memory ceiling.
     pub connections_limited: u64,
+    /// Inbound streams open now.
+    pub streams: u64,
+    /// Inbound streams refused at a limit on streams.
+    pub streams_refused: u64,
+    /// Gossip bytes queued for all peers now.
+    pub queued_bytes: u64,
     /// Messages of this node that left out a peer because it took nothing, or too little; one for each such peer.
     pub passed_over: u64,
 }
@@ -88,6 +94,9 @@ pub(crate) struct Counters {
     pub(crate) inbound_blocked: Gauge,
     pub(crate) dials_blocked: Gauge,
     pub(crate) connections_limited: Gauge,
+    pub(crate) streams: Gauge,
+    pub(crate) streams_refused: Gauge,
+    pub(crate) queued_bytes: Gauge,
     pub(crate) passed_over: Gauge,
 }
 
@@ -112,6 +121,9 @@ impl Counters {
             inbound_blocked: self.inbound_blocked.get(),
             dials_blocked: self.dials_blocked.get(),
             connections_limited: self.connections_limited.get(),
+            streams: self.streams.get(),
+            streams_refused: self.streams_refused.get(),
+            queued_bytes: self.queued_bytes.get(),
             passed_over: self.passed_over.get(),
         }
     }

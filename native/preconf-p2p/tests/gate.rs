@@ -8,13 +8,16 @@ use std::{
 
 use libp2p::{Multiaddr, PeerId, multiaddr::Protocol as Part};
 use preconf_p2p::{
-    Config, ConnectionCaps, DialFailure, Event, Node, StartError, SubmitError,
+    Config, ConnectionCaps, DialFailure, Event, Node, Protocol, RequestError, StartError, SubmitError,
     gater::{GaterConfig, GaterMode, MAX_TARGETS, Target},
 };
 use tokio::time::timeout;
 
 mod common;
-use common::{PATIENCE, TestNode, config};
+use common::{
+    PATIENCE, TestNode, config,
+    proxy::{Mode, Proxy},
+};
 
 const TCP: &str = "/ip4/127.0.0.1/tcp/0";
 const QUIC: &str = "/ip4/127.0.0.1/udp/0/quic-v1";
@@ -240,4 +243,96 @@ async fn more_than_can_be_kept_is_refused() {
         ..config(&[])
     };
     assert!(matches!(Node::build(settings), Err(StartError::Config(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg(target_os = "linux")]
+async fn over_the_memory_ceiling_connections_are_refused_and_protected_peers_are_dialled() {
+    let mut b = TestNode::start(config(&[TCP])).await;
+    let mut settings = config(&[TCP]);
+    settings.memory_ceiling = Some(1);
+    let mut a = TestNode::start(settings).await;
+    assert_eq!(dial(&mut a, b.address()).await, Err(DialFailure::Limit));
+    assert_eq!(dial(&mut b, a.address()).await, Err(DialFailure::Transport));
+    assert_eq!(a.handle.stats().connections_limited, 2);
+    a.handle.protect(b.id, true).unwrap();
+    assert_eq!(dial(&mut a, b.address()).await, Ok(b.id));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_over_the_cap_are_reset_and_the_connection_lives() {
+    let mut settings = config(&[TCP]);
+    settings.max_peer_streams = 8;
+    let mut a = TestNode::start(settings).await;
+    let mut b = TestNode::start(config(&[])).await;
+    b.join(&mut a).await;
+    // The peer leaves each unanswered, so all of them stay open.
+    for token in 0..20 {
+        b.handle.request(Protocol::Head, a.id, vec![1], token, PATIENCE).unwrap();
+    }
+    until("refused", || a.handle.stats().streams_refused > 0).await;
+    let failed = async |b: &mut TestNode| {
+        let ended = |event: &Event| match event {
+            Event::RequestFailed { error, .. } => Some(*error),
+            _ => None,
+        };
+        b.wait("failed", ended).await
+    };
+    // A stream that is reset within its negotiation looks to the library as if the protocol were unknown.
+    let error = failed(&mut b).await;
+    assert!(matches!(error, RequestError::Io | RequestError::UnsupportedProtocol), "{error:?}");
+    until("asked", || a.handle.stats().requests_in > 0).await;
+    assert!(a.handle.stats().streams <= 8);
+    let mut channels = Vec::new();
+    while let Ok(event) = a.events.try_recv() {
+        if let Event::Request { channel, .. } = event {
+            channels.push(channel);
+        }
+    }
+    for channel in channels {
+        a.handle.refuse(channel);
+    }
+    until("places come back", || a.handle.stats().streams < 8).await;
+    let refused = a.handle.stats().streams_refused;
+    b.handle.request(Protocol::Head, a.id, vec![2], 100, PATIENCE).unwrap();
+    let asked = |event: &Event| match event {
+        Event::Request { channel, data, .. } if data == &[2] => Some(*channel),
+        _ => None,
+    };
+    let channel = a.wait("asked", asked).await;
+    a.handle.respond(channel, vec![3]).unwrap();
+    let answered = |event: &Event| matches!(event, Event::Response { token: 100, .. }).then_some(());
+    b.wait("answered", answered).await;
+    assert_eq!((a.handle.stats().streams_refused, a.handle.stats().connections), (refused, 1));
+}
+
+/// A peer that asks for much and reads nothing holds up only itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_that_wait_are_capped_for_each_peer() {
+    let mut a = TestNode::start(config(&[TCP])).await;
+    let (b, mut c) = (TestNode::start(config(&[])).await, TestNode::start(config(&[])).await);
+    let line = Proxy::tcp(&a.addresses[0]).await;
+    let mut b = b;
+    b.join_at(line.address_of(a.id), &mut a).await;
+    c.join(&mut a).await;
+    for token in 0..12 {
+        b.handle.request(Protocol::TxList, a.id, vec![1; 32], token, PATIENCE).unwrap();
+    }
+    c.handle.request(Protocol::TxList, a.id, vec![2; 32], 0, PATIENCE).unwrap();
+    let (mut slow, mut other) = (Vec::new(), None);
+    while slow.len() < 12 || other.is_none() {
+        let asked = |event: &Event| match event {
+            Event::Request { channel, peer, .. } => Some((*channel, *peer)),
+            _ => None,
+        };
+        let (channel, peer) = a.wait("asked", asked).await;
+        if peer == b.id { slow.push(channel) } else { other = Some(channel) }
+    }
+    line.set(Mode::Stopped);
+    let answer = || vec![0; 2 << 20];
+    let results: Vec<_> = slow.iter().map(|channel| a.handle.respond(*channel, answer())).collect();
+    assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 8, "{results:?}");
+    assert!(results.contains(&Err(SubmitError::Full)));
+    a.handle.respond(other.unwrap(), answer()).unwrap();
+    c.wait("answered", |event| matches!(event, Event::Response { token: 0, .. }).then_some(())).await;
 }

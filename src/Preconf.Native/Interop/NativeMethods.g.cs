@@ -628,6 +628,23 @@ namespace Preconf.Native.Interop
         ///  0: the default rules; 1: Kona's gater with its quirks.
         /// </summary>
         public uint gater_mode;
+        /// <summary>
+        ///  Inbound streams of one peer, over all its connections; one more is reset.
+        /// </summary>
+        public uint max_peer_streams;
+        /// <summary>
+        ///  Inbound streams of all peers.
+        /// </summary>
+        public uint max_streams;
+        /// <summary>
+        ///  Gossip bytes queued for all peers.
+        /// </summary>
+        public ulong queue_bytes;
+        /// <summary>
+        ///  Resident bytes of the process above which inbound connections, and dials of unprotected peers, are refused; 0: no
+        ///  ceiling. Linux only.
+        /// </summary>
+        public ulong memory_ceiling;
     }
 
     /// <summary>
@@ -801,9 +818,21 @@ namespace Preconf.Native.Interop
         /// </summary>
         public ulong dials_blocked;
         /// <summary>
-        ///  Connections of either direction refused at a limit on connections.
+        ///  Connections of either direction refused at a limit on connections, or at the memory ceiling.
         /// </summary>
         public ulong connections_limited;
+        /// <summary>
+        ///  Inbound streams open now.
+        /// </summary>
+        public ulong streams;
+        /// <summary>
+        ///  Inbound streams refused at a limit on streams.
+        /// </summary>
+        public ulong streams_refused;
+        /// <summary>
+        ///  Gossip bytes queued for all peers now.
+        /// </summary>
+        public ulong queued_bytes;
     }
 
     /// <summary>

@@ -63,6 +63,10 @@ internal static unsafe class NativeConfig
         peer_redialing = config.Gater.PeerRedialing is { } dials ? (ulong)dials : ulong.MaxValue,
         dial_period_ms = Milliseconds(config.Gater.DialPeriod),
         gater_mode = (uint)config.Gater.Mode,
+        max_peer_streams = (uint)config.Connections.MaxStreamsPerPeer,
+        max_streams = (uint)config.Connections.MaxStreamsTotal,
+        queue_bytes = (ulong)config.Resources.QueueBytes,
+        memory_ceiling = (ulong)(config.Resources.MemoryCeiling ?? 0),
     };
 
     private static byte[] Lines(IEnumerable<string> texts) => Encoding.UTF8.GetBytes(string.Join('\n', texts));

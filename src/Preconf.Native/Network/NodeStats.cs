@@ -65,8 +65,17 @@ public readonly record struct NodeStats
     /// <summary>Dials refused because their peer or address is blocked, or by the dial period.</summary>
     public long DialsBlocked { get; init; }
 
-    /// <summary>Connections of either direction refused at a limit of <see cref="ConnectionOptions"/>.</summary>
+    /// <summary>Connections of either direction refused at a limit of <see cref="ConnectionOptions"/> or at <see cref="ResourceOptions.MemoryCeiling"/>.</summary>
     public long ConnectionsLimited { get; init; }
+
+    /// <summary>Inbound streams open, now.</summary>
+    public long Streams { get; init; }
+
+    /// <summary>Inbound streams refused at a limit on streams.</summary>
+    public long StreamsRefused { get; init; }
+
+    /// <summary>Bytes of gossip queued for all peers, now.</summary>
+    public long QueuedBytes { get; init; }
 
     internal static NodeStats From(in PcnStats stats, int requestsInFlight) => new()
     {
@@ -91,5 +100,8 @@ public readonly record struct NodeStats
         InboundBlocked = (long)stats.inbound_blocked,
         DialsBlocked = (long)stats.dials_blocked,
         ConnectionsLimited = (long)stats.connections_limited,
+        Streams = (long)stats.streams,
+        StreamsRefused = (long)stats.streams_refused,
+        QueuedBytes = (long)stats.queued_bytes,
     };
 }

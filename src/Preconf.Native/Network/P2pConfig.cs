@@ -197,6 +197,12 @@ public sealed class ConnectionOptions
     /// <summary>Established connections with one peer. Default 4.</summary>
     public int? MaxEstablishedPerPeer { get; set; } = 4;
 
+    /// <summary>Inbound streams of one peer, over all its connections; one more is reset. Default 320: three protocols at <see cref="P2pConfig.MaxConcurrentStreams"/>, and gossip.</summary>
+    public int MaxStreamsPerPeer { get; set; } = 320;
+
+    /// <summary>Inbound streams of all peers; each may hold up to 256 KiB unread. Default 4096.</summary>
+    public int MaxStreamsTotal { get; set; } = 4096;
+
     /// <summary>Addresses of a peer tried at once, 1 to 255. Default 16.</summary>
     public int DialConcurrency { get; set; } = 16;
 }
@@ -275,6 +281,15 @@ public sealed class ResourceOptions
 
     /// <summary>Bytes of gossip queued for one connection. Default 16 MiB.</summary>
     public long PeerQueueBytes { get; set; } = 16L << 20;
+
+    /// <summary>Bytes of gossip queued for all connections; above it messages wait, or pass over the peers that hold them up. Default 512 MiB.</summary>
+    public long QueueBytes { get; set; } = 512L << 20;
+
+    /// <summary>
+    /// Resident bytes of the whole process above which inbound connections, and dials of peers that are not protected, are refused. Default null: no
+    /// ceiling. Works on Linux only; elsewhere it refuses nothing.
+    /// </summary>
+    public long? MemoryCeiling { get; set; }
 
     /// <summary>Messages queued for one connection. Default 5000.</summary>
     public int PeerQueueLength { get; set; } = 5000;

@@ -149,6 +149,8 @@ internal static class P2pConfigValidation
         AtLeastOne("Connections.MaxEstablishedOutgoing", connections.MaxEstablishedOutgoing, faults);
         AtLeastOne("Connections.MaxEstablishedTotal", connections.MaxEstablishedTotal, faults);
         AtLeastOne("Connections.MaxEstablishedPerPeer", connections.MaxEstablishedPerPeer, faults);
+        Between("Connections.MaxStreamsPerPeer", connections.MaxStreamsPerPeer, 8, 1 << 20, faults);
+        Between("Connections.MaxStreamsTotal", connections.MaxStreamsTotal, 8, 1 << 20, faults);
         Between("Connections.DialConcurrency", connections.DialConcurrency, 1, 255, faults);
 
         ResourceOptions resources = config.Resources;
@@ -164,6 +166,12 @@ internal static class P2pConfigValidation
         Between("Resources.MaxLeasedBytes", resources.MaxLeasedBytes, 4 << 20, long.MaxValue, faults);
         Between("Resources.OutboxBytes", resources.OutboxBytes, 4 << 20, long.MaxValue, faults);
         Between("Resources.PeerQueueBytes", resources.PeerQueueBytes, 4 << 20, long.MaxValue, faults);
+        Between("Resources.QueueBytes", resources.QueueBytes, 4 << 20, long.MaxValue, faults);
+        if (resources.MemoryCeiling is < 1)
+        {
+            faults.Add($"Resources.MemoryCeiling: {resources.MemoryCeiling} is less than 1; null is no ceiling");
+        }
+
         Between("Resources.PeerQueueLength", resources.PeerQueueLength, 16, 1 << 20, faults);
         Between("Resources.SubscriptionCapacity", resources.SubscriptionCapacity, 1, 1 << 24, faults);
         Between("Resources.MaxRequestsInFlight", resources.MaxRequestsInFlight, 1, 1 << 20, faults);

@@ -62,7 +62,7 @@ internal sealed class Responder(NodeCore core)
         PreconfHead head = core.ServedHead;
         Span<byte> answer = stackalloc byte[PreconfHeadCodec.Size];
         PreconfHeadCodec.Encode(in head, answer);
-        core.Native.Respond(channel, answer);
+        Send(channel, answer);
         core.Emit(new NetworkEvent(NetworkEventKind.InboundHeadRequest, peer.Id));
         return true;
     }
@@ -80,7 +80,7 @@ internal sealed class Responder(NodeCore core)
         {
             BinaryPrimitives.WriteUInt32LittleEndian(buffer, ListOffset);
             int found = core.Store.GetCommitments(wanted.StartBlockNumber, count, buffer.AsSpan(ListOffset));
-            core.Native.Respond(channel, buffer.AsSpan(0, ListOffset + (found * SignedCommitmentCodec.Size)));
+            Send(channel, buffer.AsSpan(0, ListOffset + (found * SignedCommitmentCodec.Size)));
             core.Emit(new NetworkEvent(NetworkEventKind.InboundCommitmentsRequest, peer.Id) { BlockNumber = wanted.StartBlockNumber, Count = found });
         }
         finally
@@ -107,7 +107,7 @@ internal sealed class Responder(NodeCore core)
             hash.CopyTo(buffer);
             BinaryPrimitives.WriteUInt32LittleEndian(buffer.AsSpan(32), TxListPrefix);
             bytes.Span.CopyTo(buffer.AsSpan(TxListPrefix));
-            core.Native.Respond(channel, buffer.AsSpan(0, length));
+            Send(channel, buffer.AsSpan(0, length));
             core.Emit(new NetworkEvent(NetworkEventKind.InboundRawTxListRequest, peer.Id) { Hash = hash, Count = bytes.Length });
         }
         finally
@@ -116,5 +116,14 @@ internal sealed class Responder(NodeCore core)
         }
 
         return true;
+    }
+
+    // Answers that a peer leaves unread are bounded; one more is refused at once, not left open until its time is up.
+    private void Send(ulong channel, ReadOnlySpan<byte> answer)
+    {
+        if (core.Native.Respond(channel, answer) == PcnStatus.QueueFull)
+        {
+            core.Native.Refuse(channel);
+        }
     }
 }

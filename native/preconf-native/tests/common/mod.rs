@@ -74,6 +74,10 @@ pub fn config() -> PcnConfig {
         peer_redialing: u64::MAX,
         dial_period_ms: 3_600_000,
         gater_mode: 0,
+        max_peer_streams: 320,
+        max_streams: 4096,
+        queue_bytes: 512 << 20,
+        memory_ceiling: 0,
     }
 }
 

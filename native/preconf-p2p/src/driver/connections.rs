@@ -140,7 +140,7 @@ impl<S: EventSink> Driver<'_, S> {
     }
 
     /// Brings the connections into line with a block that was set or lifted.
-    pub(super) fn gate_set(&mut self, target: Target, blocked: bool) {
+    pub(super) fn gate_changed(&mut self, target: Target, blocked: bool) {
         if !blocked {
             if let Target::Peer(id) = target
                 && !self.peers.contains_key(&id)

@@ -211,12 +211,12 @@ impl<'a, S: EventSink> Driver<'a, S> {
             Command::Request { protocol, peer, data, token, timeout } => {
                 self.send_request(protocol, peer, data, token, timeout);
             }
-            Command::Respond { channel, data } => self.respond(channel, data),
+            Command::Respond { channel, peer, data } => self.respond(channel, &peer, data),
             Command::Refuse { channel } => self.refuse(channel),
             Command::Dial { address, token } => self.dial_for_host(address, token),
             Command::Disconnect(peer) => self.disconnect(peer, "this node disconnected"),
             Command::SetBlocked(peer, blocked) => self.set_blocked(peer, blocked),
-            Command::GateSet(target, blocked) => self.gate_set(target, blocked),
+            Command::GateChanged(target, blocked) => self.gate_changed(target, blocked),
             Command::SetScore(peer, score) => self.set_score(peer, score),
         }
     }
@@ -290,7 +290,7 @@ impl<'a, S: EventSink> Driver<'a, S> {
             Command::Dial { address: _, token } => self.dial_stopped(token),
             // Their requests end with all others.
             Command::Respond { .. } | Command::Refuse { .. } => {}
-            Command::Disconnect(_) | Command::SetBlocked(..) | Command::GateSet(..) | Command::SetScore(..) => {}
+            Command::Disconnect(_) | Command::SetBlocked(..) | Command::GateChanged(..) | Command::SetScore(..) => {}
         }
     }
 }

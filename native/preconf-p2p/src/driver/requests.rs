@@ -126,7 +126,7 @@ impl<S: EventSink> Driver<'_, S> {
                 if let Some(channel) = self.requests.channels.get(&(protocol, request_id)).copied()
                     && let Some(inbound) = self.requests.close(channel)
                 {
-                    self.shared.inbox.response_ended(inbound.answer_len);
+                    self.shared.inbox.response_ended(&inbound.peer, inbound.answer_len);
                     self.sink.control(Event::ResponseSent { channel, protocol, peer: inbound.peer });
                 }
             }
@@ -157,7 +157,7 @@ impl<S: EventSink> Driver<'_, S> {
         let inbound = Inbound { protocol, id, peer, deadline, answer: Some(answer), answer_len: 0 };
         // Without room the answer's channel is dropped here, which closes the stream.
         let Some(channel) = self.requests.open(inbound) else { return };
-        self.shared.inbox.channel_opened(channel, protocol);
+        self.shared.inbox.channel_opened(channel, protocol, peer);
         self.sink.control(Event::Request { channel, protocol, peer, data });
     }
 
@@ -165,17 +165,17 @@ impl<S: EventSink> Driver<'_, S> {
     fn abort(&mut self, channel: u64, error: RequestError) {
         if let Some(inbound) = self.requests.close(channel) {
             self.shared.inbox.channel_closed(channel);
-            self.shared.inbox.response_ended(inbound.answer_len);
+            self.shared.inbox.response_ended(&inbound.peer, inbound.answer_len);
             self.sink.control(Event::RequestAborted { channel, protocol: inbound.protocol, peer: inbound.peer, error });
         }
     }
 
     /// The host's answer.
-    pub(super) fn respond(&mut self, channel: u64, data: Vec<u8>) {
+    pub(super) fn respond(&mut self, channel: u64, peer: &PeerId, data: Vec<u8>) {
         let len = data.len();
         let Some(inbound) = self.requests.inbound.get_mut(&channel) else {
             // It ended between the host's call and now, and that has been told.
-            self.shared.inbox.response_ended(len);
+            self.shared.inbox.response_ended(peer, len);
             return;
         };
         inbound.answer_len = len;

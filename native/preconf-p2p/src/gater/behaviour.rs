@@ -21,11 +21,11 @@ use tokio::time::Instant;
 use super::{DialRefusal, Gate, Target, kona::ip_in, voice::Reason};
 use crate::ConnectionCaps;
 
-/// A limit on connections is reached.
+/// A limit is reached.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("a limit on connections is reached: at most {limit} {what}")]
+#[error("a limit is reached: at most {limit} {what}")]
 pub(crate) struct Limited {
-    limit: u32,
+    limit: u64,
     what: &'static str,
 }
 
@@ -95,10 +95,20 @@ impl Behaviour {
             Reason::EstablishedPerPeer => "connections with one peer",
             _ => "connections",
         };
-        let limited = Limited { limit, what };
+        let limited = Limited { limit: limit.into(), what };
         match address {
             Some(address) => self.gate.refused(reason, address, Instant::now()),
             None => self.gate.refused(reason, &limited, Instant::now()),
+        }
+        Err(ConnectionDenied::new(limited))
+    }
+
+    fn check_memory(&self, address: Option<&Multiaddr>) -> Result<(), ConnectionDenied> {
+        let Some(ceiling) = self.gate.over_memory() else { return Ok(()) };
+        let limited = Limited { limit: ceiling, what: "resident bytes of the process" };
+        match address {
+            Some(address) => self.gate.refused(Reason::Memory, address, Instant::now()),
+            None => self.gate.refused(Reason::Memory, &limited, Instant::now()),
         }
         Err(ConnectionDenied::new(limited))
     }
@@ -176,6 +186,7 @@ impl NetworkBehaviour for Behaviour {
         remote: &Multiaddr,
     ) -> Result<(), ConnectionDenied> {
         self.gate.check_inbound(remote).map_err(|refusal| self.refuse(refusal, true, Some(remote)))?;
+        self.check_memory(Some(remote))?;
         let pending = self.pending_in.len() as u32;
         self.limit(self.caps.pending_incoming, pending, Reason::PendingIncoming, Some(remote))?;
         self.pending_in.insert(id);
@@ -201,6 +212,7 @@ impl NetworkBehaviour for Behaviour {
         _: Endpoint,
     ) -> Result<Vec<Multiaddr>, ConnectionDenied> {
         if !peer.is_some_and(|peer| self.gate.is_protected(&peer)) {
+            self.check_memory(addresses.first())?;
             let pending = self.pending_out.len() as u32;
             self.limit(self.caps.pending_outgoing, pending, Reason::PendingOutgoing, addresses.first())?;
         }

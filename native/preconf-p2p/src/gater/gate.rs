@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::{
     DialRefusal, GaterConfig, GaterMode, KonaGater, Subnet, Target,
     kona::{ip_in, peer_in},
+    memory::Memory,
     redials::Redials,
     voice::{Reason, Voices},
 };
@@ -45,6 +46,7 @@ struct State {
 /// All rules of a node on who is dialled and who may connect.
 pub(crate) struct Gate {
     state: Mutex<State>,
+    memory: Memory,
     counters: Arc<Counters>,
 }
 
@@ -59,6 +61,7 @@ impl Gate {
     pub(crate) fn new(
         config: &GaterConfig,
         always: impl Iterator<Item = PeerId>,
+        memory_ceiling: Option<u64>,
         counters: Arc<Counters>,
     ) -> Result<Self, SubmitError> {
         let (redialing, period) = (config.peer_redialing, config.dial_period);
@@ -74,7 +77,7 @@ impl Gate {
             reached: HashMap::new(),
             voices: Voices::default(),
         };
-        let gate = Self { state: Mutex::new(state), counters };
+        let gate = Self { state: Mutex::new(state), memory: Memory::new(memory_ceiling), counters };
         for target in &config.blocked {
             gate.set_blocked(*target, true)?;
         }
@@ -207,8 +210,14 @@ impl Gate {
         self.lock().voices.refused(reason, what, now);
     }
 
-    /// Forgets what is over.
+    /// The ceiling on memory, when the process is over it.
+    pub(super) fn over_memory(&self) -> Option<u64> {
+        self.memory.over()
+    }
+
+    /// Forgets what is over, and looks at the memory.
     pub(crate) fn tick(&self, now: Instant) {
+        self.memory.look(now);
         let mut state = self.lock();
         state.voices.tick(now);
         if let Mode::Default(redials) = &mut state.mode {

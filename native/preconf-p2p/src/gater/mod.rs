@@ -11,6 +11,7 @@ use libp2p::PeerId;
 mod behaviour;
 mod gate;
 mod kona;
+mod memory;
 mod redials;
 mod subnet;
 mod transport;

@@ -21,10 +21,11 @@ pub(super) enum Reason {
     EstablishedOutgoing,
     EstablishedTotal,
     EstablishedPerPeer,
+    Memory,
 }
 
 impl Reason {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::BlockedInbound,
         Self::BlockedDial,
         Self::Redial,
@@ -34,6 +35,7 @@ impl Reason {
         Self::EstablishedOutgoing,
         Self::EstablishedTotal,
         Self::EstablishedPerPeer,
+        Self::Memory,
     ];
 
     fn text(self) -> &'static str {
@@ -47,6 +49,7 @@ impl Reason {
             Self::EstablishedOutgoing => "outbound connections are refused: too many are established",
             Self::EstablishedTotal => "connections are refused: too many are established",
             Self::EstablishedPerPeer => "connections are refused: too many with one peer are established",
+            Self::Memory => "connections are refused: the process is over its memory ceiling",
         }
     }
 

@@ -8,7 +8,7 @@ use std::{
     collections::{HashMap, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -16,7 +16,7 @@ use std::{
 use libp2p::PeerId;
 use tokio::{sync::Notify, time::Instant};
 
-use super::wire::Fingerprint;
+use super::{load::Load, wire::Fingerprint};
 
 /// A stream that has been idle this long after a flush had nothing more to take at that flush.
 const IDLE: Duration = Duration::from_millis(100);
@@ -132,11 +132,20 @@ impl Bell {
 #[derive(Debug)]
 pub(crate) struct Ledger {
     state: Mutex<State>,
+    /// Inbound streams open.
+    streams: AtomicUsize,
     bell: Arc<Bell>,
+    load: Arc<Load>,
+}
+
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        self.load.unqueued(self.lock().bytes);
+    }
 }
 
 impl Ledger {
-    fn new(bell: Arc<Bell>) -> Self {
+    fn new(bell: Arc<Bell>, load: Arc<Load>) -> Self {
         let now = Instant::now();
         let state = State {
             queue: VecDeque::new(),
@@ -151,7 +160,15 @@ impl Ledger {
             deaf_since: None,
             last_read: None,
         };
-        Self { state: Mutex::new(state), bell }
+        Self { state: Mutex::new(state), streams: AtomicUsize::new(0), bell, load }
+    }
+
+    pub(super) fn load(&self) -> &Load {
+        &self.load
+    }
+
+    pub(super) fn streams(&self) -> &AtomicUsize {
+        &self.streams
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -161,9 +178,8 @@ impl Ledger {
     /// Whether there is room for a message of `bytes`. A peer that lets messages wait for longer than `patience` is
     /// overdue; one that takes large messages at all has more.
     pub(crate) fn room(&self, bytes: usize, budget: Budget, patience: Duration, now: Instant) -> Room {
-        let mut state = self.lock();
-        state.forget_gone(now);
-        if state.has_room(bytes, budget) {
+        let state = self.state_at(now);
+        if state.has_room(bytes, budget) && (state.queue.is_empty() || self.load.has_room(bytes)) {
             Room::Free
         } else if state.is_overdue(bytes, patience, now) {
             Room::Overdue
@@ -181,6 +197,7 @@ impl Ledger {
         }
         state.queue.push_back(Entry { fingerprint, bytes, at: None });
         state.count(bytes);
+        self.load.queued(bytes);
     }
 
     /// The message last entered has been handed over.
@@ -198,7 +215,17 @@ impl Ledger {
             && let Some(entry) = state.queue.remove(index)
         {
             state.uncount(entry.bytes);
+            self.load.unqueued(entry.bytes);
         }
+    }
+
+    /// The state without what no queue holds any more.
+    fn state_at(&self, now: Instant) -> MutexGuard<'_, State> {
+        let mut state = self.lock();
+        let before = state.bytes;
+        state.forget_gone(now);
+        self.load.unqueued(before - state.bytes);
+        state
     }
 
     /// Bytes and messages entered and not struck out.
@@ -208,8 +235,7 @@ impl Ledger {
     }
 
     pub(crate) fn health(&self, now: Instant) -> Health {
-        let mut state = self.lock();
-        state.forget_gone(now);
+        let state = self.state_at(now);
         let blocked = !state.outbound.is_empty() && state.outbound.iter().all(|stream| stream.blocked);
         let waiting = blocked || (state.outbound.is_empty() && !state.queue.is_empty());
         Health {
@@ -273,9 +299,11 @@ impl Ledger {
             stream.flushed = None;
             stream.blocked = false;
         }
+        let before = state.bytes;
         for message in messages {
             state.strike_out(*message);
         }
+        self.load.unqueued(before - state.bytes);
         drop(state);
         if !messages.is_empty() {
             self.bell.made();
@@ -386,13 +414,18 @@ impl State {
 }
 
 /// The ledgers of all peers that have a connection.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Ledgers {
     peers: Mutex<HashMap<PeerId, Weak<Ledger>>>,
     bell: Arc<Bell>,
+    load: Arc<Load>,
 }
 
 impl Ledgers {
+    pub(crate) fn new(load: Load) -> Self {
+        Self { peers: Mutex::default(), bell: Arc::default(), load: Arc::new(load) }
+    }
+
     /// The peer's ledger; a new one when none of its connections and nobody else holds one.
     pub(crate) fn of(&self, peer: PeerId) -> Arc<Ledger> {
         let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -400,7 +433,7 @@ impl Ledgers {
             return ledger;
         }
         peers.retain(|_, ledger| ledger.strong_count() > 0);
-        let ledger = Arc::new(Ledger::new(Arc::clone(&self.bell)));
+        let ledger = Arc::new(Ledger::new(Arc::clone(&self.bell), Arc::clone(&self.load)));
         peers.insert(peer, Arc::downgrade(&ledger));
         ledger
     }
@@ -418,7 +451,8 @@ impl Ledgers {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::LoadCaps, *};
+    use crate::stats::Counters;
 
     const BUDGET: Budget = Budget { bytes: 4 << 20, messages: 100 };
     const PATIENCE: Duration = Duration::from_millis(400);
@@ -436,8 +470,39 @@ mod tests {
         ledger.settle(fingerprint(n));
     }
 
+    fn ledgers(queued: usize) -> (Ledgers, Arc<Counters>) {
+        let counters = Arc::new(Counters::default());
+        let caps = LoadCaps { streams_of_peer: 100, streams: 100, queued };
+        (Ledgers::new(Load::new(caps, Arc::clone(&counters))), counters)
+    }
+
+    #[test]
+    fn what_is_queued_for_all_is_bounded_and_given_back_on_every_way() {
+        let (ledgers, counters) = ledgers(1000);
+        let now = Instant::now();
+        let (one, other) = (ledgers.of(PeerId::random()), ledgers.of(PeerId::random()));
+        for ledger in [&one, &other] {
+            let id = ledger.outbound_opened();
+            hand_over(ledger, 0, 400);
+            assert_eq!(id, 0);
+        }
+        assert!(has_room(&one, 200, now));
+        assert!(!has_room(&one, 201, now), "all together are full");
+        assert!(has_room(&ledgers.of(PeerId::random()), 2000, now), "one message fits an empty queue");
+        one.wrote(0, 400, &[fingerprint(0)], now);
+        assert_eq!(counters.snapshot().queued_bytes, 400);
+        hand_over(&one, 1, 100);
+        one.withdraw(fingerprint(1));
+        hand_over(&one, 2, 100);
+        one.flushed(0, Instant::now() + IDLE);
+        assert!(has_room(&one, 1, Instant::now() + IDLE * 4));
+        assert_eq!(counters.snapshot().queued_bytes, 400, "what no queue holds any more is given back");
+        drop(other);
+        assert_eq!(counters.snapshot().queued_bytes, 0, "and what a peer leaves behind");
+    }
+
     fn ledger() -> (Arc<Ledger>, u64, Instant) {
-        let ledger = Ledgers::default().of(PeerId::random());
+        let ledger = ledgers(usize::MAX).0.of(PeerId::random());
         let id = ledger.outbound_opened();
         (ledger, id, Instant::now())
     }

@@ -17,12 +17,16 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use super::{
     ledger::Ledger,
+    load::Slot,
     wire::{Fingerprint, Frames, Kind},
 };
 use crate::stats::Counters;
 
 /// A connection says goodbye for no longer than this: to a peer that reads nothing it would for ever.
 const GOODBYE: Duration = Duration::from_secs(1);
+
+/// Inbound streams refused in a row before others get their turn.
+const REFUSALS: usize = 16;
 
 /// A connection's muxer, metered.
 pub(super) struct Metered {
@@ -37,14 +41,15 @@ impl Metered {
         Self { inner, closing: None, counters, ledger }
     }
 
-    fn stream(&self, inner: SubstreamBox, outbound: bool) -> MeteredStream {
+    fn stream(&self, inner: SubstreamBox, slot: Option<Slot>) -> MeteredStream {
         MeteredStream {
             inner,
             counters: Arc::clone(&self.counters),
             ledger: Arc::clone(&self.ledger),
             frames: Frames::new(),
             ended: Vec::new(),
-            outbound,
+            outbound: slot.is_none(),
+            _slot: slot,
             gossip: Gossip::No,
         }
     }
@@ -55,13 +60,20 @@ impl StreamMuxer for Metered {
     type Error = io::Error;
 
     fn poll_inbound(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<MeteredStream>> {
-        let stream = ready!(Pin::new(&mut self.inner).poll_inbound(cx))?;
-        Poll::Ready(Ok(self.stream(stream, false)))
+        for _ in 0..REFUSALS {
+            let stream = ready!(Pin::new(&mut self.inner).poll_inbound(cx))?;
+            // Dropped without a place, which resets it.
+            if let Some(slot) = Slot::take(&self.ledger) {
+                return Poll::Ready(Ok(self.stream(stream, Some(slot))));
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     fn poll_outbound(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<MeteredStream>> {
         let stream = ready!(Pin::new(&mut self.inner).poll_outbound(cx))?;
-        Poll::Ready(Ok(self.stream(stream, true)))
+        Poll::Ready(Ok(self.stream(stream, None)))
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -93,6 +105,8 @@ pub(super) struct MeteredStream {
     frames: Frames,
     ended: Vec<Fingerprint>,
     outbound: bool,
+    /// An inbound stream's place among those that may be open.
+    _slot: Option<Slot>,
     gossip: Gossip,
 }
 

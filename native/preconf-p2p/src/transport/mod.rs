@@ -20,10 +20,12 @@ use crate::{
 };
 
 mod ledger;
+mod load;
 mod meter;
 mod wire;
 
 pub(crate) use ledger::{Budget, Health, Ledger, Ledgers, Room};
+pub(crate) use load::{Load, LoadCaps};
 pub(crate) use wire::Fingerprint;
 
 /// Dial, encryption and muxer negotiation together end within this.
