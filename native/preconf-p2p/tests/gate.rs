@@ -180,11 +180,13 @@ async fn konas_mode_takes_no_threshold_for_one_dial_and_gates_dials_alone() {
     let mut b = TestNode::start(config(&[TCP])).await;
     assert_eq!(dial(&mut a, b.addresses[0].clone()).await, Err(DialFailure::Unsupported), "without /p2p");
     assert_eq!(dial(&mut a, b.address()).await, Ok(b.id));
+    until("connected", || b.handle.stats().peers == 1).await;
     a.handle.disconnect(b.id);
     tokio::join!(disconnected(&mut a), disconnected(&mut b));
     assert_eq!(dial(&mut a, b.address()).await, Err(DialFailure::Limit), "once a period");
     a.handle.protect(b.id, true).unwrap();
     assert_eq!(dial(&mut a, b.address()).await, Ok(b.id));
+    until("connected", || b.handle.stats().peers == 1).await;
     a.handle.disconnect(b.id);
     tokio::join!(disconnected(&mut a), disconnected(&mut b));
     a.handle.block(target("127.0.0.0/8"), true).unwrap();
