@@ -103,6 +103,14 @@ pub struct PcnConfig {
     pub key_file: PcnBytes,
     /// 32 secret bytes, or empty; wins over `key_file`.
     pub secret_key: PcnBytes,
+    /// Discovery's UDP sockets, `IP:PORT`, at most one of each family; empty: no discovery, and the next three are empty too.
+    pub discovery_listen: PcnBytes,
+    /// Bootnodes: `enr:…`, `enode://…` or multiaddrs with /p2p.
+    pub bootnodes: PcnBytes,
+    /// How others reach this node: `/ip4|ip6/…`, optionally with /tcp, /udp or /udp/…/quic-v1; empty: peers are asked.
+    pub external_addresses: PcnBytes,
+    /// Path of the file that keeps this node's record; empty: its sequence is the time.
+    pub record_file: PcnBytes,
     /// identify's agent version; empty for the default.
     pub agent_version: PcnBytes,
     /// Deadline of requests and of answers.
@@ -131,8 +139,10 @@ pub struct PcnConfig {
     pub ring_reserved: u32,
     /// Messages queued for one connection.
     pub peer_queue_len: u32,
+    /// 0 or 1: discovery takes special-purpose addresses from strangers and tells this node's own.
+    pub local_network: u8,
     /// Zero.
-    pub reserved: u32,
+    pub reserved: [u8; 3],
     /// Payload bytes leased to the host at once; gossip above it is dropped and counted.
     pub max_leased_bytes: u64,
     /// Publishes accepted and not yet sent.

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, ptr, time::Duration};
 
 use libp2p::Multiaddr;
-use preconf_p2p::{Author, Config, ConnectionCaps, IdentitySource, MeshSize, gater::GaterConfig};
+use preconf_p2p::{Author, Config, ConnectionCaps, DiscoveryConfig, IdentitySource, MeshSize, gater::GaterConfig};
 
 use crate::{
     abi::{PcnBytes, PcnConfig},
@@ -54,7 +54,7 @@ pub(crate) unsafe fn read(config: *const PcnConfig) -> Result<Settings, Failure>
 
 fn check_numbers(config: &PcnConfig) -> Outcome {
     let require = |holds: bool, text: &dyn Fn() -> String| if holds { Ok(()) } else { Err(Failure::argument(text())) };
-    require(config.reserved == 0, &|| format!("reserved is {}, not 0", config.reserved))?;
+    require(config.reserved == [0; 3], &|| format!("reserved is {:?}, not 0", config.reserved))?;
     require(config.log_level <= 5, &|| format!("log_level {} is not one of 0 to 5", config.log_level))?;
     require((1..=64).contains(&config.worker_threads), &|| {
         format!("worker_threads is {}, not 1 to 64", config.worker_threads)
@@ -73,10 +73,11 @@ fn check_numbers(config: &PcnConfig) -> Outcome {
 /// As for [`read`].
 unsafe fn p2p_config(config: &PcnConfig) -> Result<Config, Failure> {
     // SAFETY: the caller's contract.
-    let (listen, static_peers, identity, agent) = unsafe {
+    let (listen, static_peers, discovery, identity, agent) = unsafe {
         (
             addresses(&config.listen, "listen")?,
             addresses(&config.static_peers, "static_peers")?,
+            discovery(config)?,
             identity(config)?,
             text(&config.agent_version, "agent_version")?,
         )
@@ -86,7 +87,7 @@ unsafe fn p2p_config(config: &PcnConfig) -> Result<Config, Failure> {
         chain_id: config.chain_id,
         listen,
         static_peers,
-        discovery: None,
+        discovery,
         identity,
         author: if args::flag(config.author, "author")? { Author::Ed25519 } else { Author::Identity },
         message_id: args::message_id_mode(config.message_id_mode)?,
@@ -174,6 +175,47 @@ unsafe fn identity(config: &PcnConfig) -> Result<IdentitySource, Failure> {
 
 /// # Safety
 /// As for [`read`].
+unsafe fn discovery(config: &PcnConfig) -> Result<Option<DiscoveryConfig>, Failure> {
+    let local_network = args::flag(config.local_network, "local_network")?;
+    // SAFETY: the caller's contract.
+    let (listen, bootnodes, external, file) = unsafe {
+        (
+            text(&config.discovery_listen, "discovery_listen")?,
+            text(&config.bootnodes, "bootnodes")?,
+            addresses(&config.external_addresses, "external_addresses")?,
+            text(&config.record_file, "record_file")?,
+        )
+    };
+    if listen.is_empty() {
+        let unused = [
+            ("bootnodes", bootnodes.is_empty()),
+            ("external_addresses", external.is_empty()),
+            ("record_file", file.is_empty()),
+        ];
+        return match unused.into_iter().find(|(_, is_empty)| !is_empty) {
+            Some((name, _)) => Err(Failure::argument(format!("{name} is set and discovery_listen is empty"))),
+            None => Ok(None),
+        };
+    }
+    let socket = |line: &str| {
+        line.parse()
+            .map_err(|_| Failure::argument(format!("discovery_listen: {line:?} is not IP:PORT, e.g. 0.0.0.0:9001")))
+    };
+    Ok(Some(DiscoveryConfig {
+        listen: lines(listen).map(socket).collect::<Result<_, _>>()?,
+        bootnodes: lines(bootnodes).map(str::to_owned).collect(),
+        external,
+        local_network,
+        record_file: (!file.is_empty()).then(|| PathBuf::from(file)),
+    }))
+}
+
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.split('\n').filter(|line| !line.is_empty())
+}
+
+/// # Safety
+/// As for [`read`].
 unsafe fn addresses(list: &PcnBytes, name: &str) -> Result<Vec<Multiaddr>, Failure> {
     // SAFETY: the caller's contract.
     unsafe { each_line(list, name, args::parse_multiaddr) }
@@ -187,9 +229,7 @@ unsafe fn each_line<T>(
     parse: impl Fn(&str) -> Result<T, Failure>,
 ) -> Result<Vec<T>, Failure> {
     // SAFETY: the caller's contract.
-    unsafe { text(list, name) }?
-        .split('\n')
-        .filter(|line| !line.is_empty())
+    lines(unsafe { text(list, name) }?)
         .map(|line| parse(line).map_err(|e| Failure::argument(format!("{name}: {}", e.text))))
         .collect()
 }

@@ -137,6 +137,7 @@ fn handles_that_name_no_node_are_refused_everywhere() {
     for n in [0, 1, u64::MAX, freed, live.node + 1, live.node ^ 1 << 32, live.node | 63] {
         each! { InvalidHandle;
             pcn_node_peer_id(n, buf, 100, &mut len);
+            pcn_node_enr(n, buf, 100, &mut len);
             pcn_node_public_key(n, buf);
             pcn_node_stop(n);
             pcn_node_wait_stopped(n, 0);
@@ -224,6 +225,7 @@ fn wrong_values_are_refused_with_a_text() {
         pcn_frame_encode(buf, 50, buf.wrapping_add(50), 50, len);
     }
     each! { PcnStatus::NotFound;
+        pcn_node_enr(n, buf, 100, len);
         pcn_node_respond(n, 12345, null(), 0, d);
     }
     assert!(detail_text(&detail).contains("respond"), "{}", detail_text(&detail));
@@ -261,7 +263,7 @@ fn refused(change: impl FnOnce(&mut PcnConfig)) -> String {
 fn wrong_configurations_are_refused_by_name() {
     let names = |text: &str, name: &str| assert!(text.contains(name), "{text:?} does not name {name}");
     names(&refused(|c| c.struct_size -= 1), "struct_size");
-    names(&refused(|c| c.reserved = 1), "reserved");
+    names(&refused(|c| c.reserved = [0, 1, 0]), "reserved");
     names(&refused(|c| c.log_level = 6), "log_level");
     names(&refused(|c| c.worker_threads = 0), "worker_threads");
     names(&refused(|c| c.worker_threads = 65), "worker_threads");
@@ -286,6 +288,18 @@ fn wrong_configurations_are_refused_by_name() {
     names(&refused(|c| c.agent_version = bytes(&[0xff])), "agent_version");
     names(&refused(|c| c.listen = PcnBytes { ptr: b"x".as_ptr(), len: 1 << 30 }), "listen");
     refused(|c| c.heartbeat_ms = 0);
+    names(&refused(|c| c.bootnodes = bytes(b"enr:x")), "bootnodes is set and discovery_listen is empty");
+    names(&refused(|c| c.local_network = 2), "local_network");
+    names(&refused(|c| c.discovery_listen = bytes(b"localhost:9001")), "localhost:9001");
+    let found = |change: fn(&mut PcnConfig)| {
+        refused(|c| {
+            c.discovery_listen = bytes(b"127.0.0.1:0");
+            change(c);
+        })
+    };
+    names(&found(|c| c.bootnodes = bytes(b"/ip4/1.2.3.4/tcp/5\nenr:x")), "bootnode 1 (\"/ip4/1.2.3.4/tcp/5\")");
+    names(&found(|c| c.external_addresses = bytes(b"/memory/1")), "/memory/1");
+    names(&found(|c| c.record_file = bytes(b"/nowhere/enr")), "/nowhere/enr");
     refused(|c| (c.mesh_low, c.mesh_n) = (5, 4));
 }
 

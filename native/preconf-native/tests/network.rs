@@ -211,3 +211,23 @@ fn log_lines_come_as_events_up_to_the_level() {
     a.end();
     b.end();
 }
+
+#[test]
+fn a_node_is_found_by_its_record() {
+    let mut settings = common::config();
+    let without = Host::start(&settings);
+    assert_eq!(without.enr(), Err(PcnStatus::NotFound));
+    without.end();
+    settings.discovery_listen = bytes(b"127.0.0.1:0");
+    settings.local_network = 1;
+    let mut a = Host::start(&settings);
+    a.address();
+    let record = a.enr().expect("a record");
+    assert!(record.starts_with("enr:"), "{record}");
+    settings.bootnodes = bytes(record.as_bytes());
+    let mut b = Host::start(&settings);
+    let connected = b.next(PcnEventKind::PeerConnected);
+    assert_eq!(connected.text().split('\n').next(), Some(a.peer_id().as_str()));
+    a.end();
+    b.end();
+}

@@ -65,6 +65,15 @@ namespace Preconf.Native.Interop
         internal static extern PcnStatus pcn_node_public_key(ulong node, byte* out33);
 
         /// <summary>
+        ///  The node's own record, `enr:…`, as it is now; `NotFound` without discovery. It tells a listener's port once that is bound.
+        ///
+        ///  # Safety
+        ///  `buf` is writable for `cap` bytes, `len` is writable; either may be null, which is refused.
+        /// </summary>
+        [DllImport(__DllName, EntryPoint = "pcn_node_enr", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern PcnStatus pcn_node_enr(ulong node, byte* buf, nuint cap, nuint* len);
+
+        /// <summary>
         ///  Asks the node to stop and returns at once. Calling it again changes nothing. `Stopped` will be the last event.
         ///
         ///  # Safety
@@ -533,6 +542,22 @@ namespace Preconf.Native.Interop
         /// </summary>
         public PcnBytes secret_key;
         /// <summary>
+        ///  Discovery's UDP sockets, `IP:PORT`, at most one of each family; empty: no discovery, and the next three are empty too.
+        /// </summary>
+        public PcnBytes discovery_listen;
+        /// <summary>
+        ///  Bootnodes: `enr:…`, `enode://…` or multiaddrs with /p2p.
+        /// </summary>
+        public PcnBytes bootnodes;
+        /// <summary>
+        ///  How others reach this node: `/ip4|ip6/…`, optionally with /tcp, /udp or /udp/…/quic-v1; empty: peers are asked.
+        /// </summary>
+        public PcnBytes external_addresses;
+        /// <summary>
+        ///  Path of the file that keeps this node's record; empty: its sequence is the time.
+        /// </summary>
+        public PcnBytes record_file;
+        /// <summary>
         ///  identify's agent version; empty for the default.
         /// </summary>
         public PcnBytes agent_version;
@@ -589,9 +614,13 @@ namespace Preconf.Native.Interop
         /// </summary>
         public uint peer_queue_len;
         /// <summary>
+        ///  0 or 1: discovery takes special-purpose addresses from strangers and tells this node's own.
+        /// </summary>
+        public byte local_network;
+        /// <summary>
         ///  Zero.
         /// </summary>
-        public uint reserved;
+        public fixed byte reserved[3];
         /// <summary>
         ///  Payload bytes leased to the host at once; gossip above it is dropped and counted.
         /// </summary>

@@ -157,6 +157,15 @@ internal sealed unsafe class NodeHandle
         }
     }
 
+    /// <summary>The node's own record as it is now, or null without discovery and after the end.</summary>
+    public string? Enr()
+    {
+        const int Capacity = 512;
+        byte* buffer = stackalloc byte[Capacity];
+        nuint length;
+        return NativeMethods.pcn_node_enr(_token, buffer, Capacity, &length) == PcnStatus.Ok ? Encoding.ASCII.GetString(buffer, (int)length) : null;
+    }
+
     public bool TryGetStats(out PcnStats stats)
     {
         fixed (PcnStats* pointer = &stats)

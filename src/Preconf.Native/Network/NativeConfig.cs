@@ -1,25 +1,37 @@
 using System.Text;
 using Preconf.Native.Interop;
+using Preconf.Native.Protocol;
 
 namespace Preconf.Native.Network;
 
 /// <summary>A <see cref="P2pConfig"/> as the native part takes it.</summary>
 internal static unsafe class NativeConfig
 {
+    private const string RecordFile = "node.enr";
+
     /// <exception cref="NativeCallException">The node could not start.</exception>
     public static NodeHandle Start(P2pConfig config, OperatorRules rules, ReadOnlySpan<byte> secret, byte logLevel)
     {
         byte[] listen = Lines(config.Listen);
-        byte[] peers = Lines(config.StaticPeers.Concat(config.Bootnodes.Where(text => !text.StartsWith("enr:", StringComparison.Ordinal))));
+        byte[] peers = Lines(config.EnableDiscovery ? config.StaticPeers : config.StaticPeers.Concat(config.Bootnodes.Where(IsDialled)));
+        byte[] discovery = config.EnableDiscovery ? Lines(P2pConfigValidation.DiscoverySockets(config).Select(socket => socket.ToString())) : [];
+        byte[] bootnodes = config.EnableDiscovery ? Lines(config.Bootnodes) : [];
+        byte[] external = config.EnableDiscovery ? Lines(config.ExternalAddresses) : [];
+        byte[] record = config.EnableDiscovery && !config.EphemeralKey ? Encoding.UTF8.GetBytes(Path.Combine(config.DataDirectory, RecordFile)) : [];
         byte[] agent = Encoding.UTF8.GetBytes(config.AgentVersion ?? string.Empty);
         byte[] blocked = Lines(rules.Blocked.Select(target => target.ToString()));
         byte[] protectedPeers = Lines(rules.Protected.Select(peer => peer.ToString()));
         fixed (byte* listenPointer = listen, peersPointer = peers, agentPointer = agent, secretPointer = secret, blockedPointer = blocked, protectedPointer = protectedPeers)
+        fixed (byte* discoveryPointer = discovery, bootnodesPointer = bootnodes, externalPointer = external, recordPointer = record)
         {
             PcnConfig native = Numbers(config);
             native.log_level = logLevel;
             native.listen = new PcnBytes { ptr = listenPointer, len = (nuint)listen.Length };
             native.static_peers = new PcnBytes { ptr = peersPointer, len = (nuint)peers.Length };
+            native.discovery_listen = new PcnBytes { ptr = discoveryPointer, len = (nuint)discovery.Length };
+            native.bootnodes = new PcnBytes { ptr = bootnodesPointer, len = (nuint)bootnodes.Length };
+            native.external_addresses = new PcnBytes { ptr = externalPointer, len = (nuint)external.Length };
+            native.record_file = new PcnBytes { ptr = recordPointer, len = (nuint)record.Length };
             native.agent_version = new PcnBytes { ptr = agentPointer, len = (nuint)agent.Length };
             native.secret_key = new PcnBytes { ptr = secretPointer, len = (nuint)secret.Length };
             native.blocked = new PcnBytes { ptr = blockedPointer, len = (nuint)blocked.Length };
@@ -36,6 +48,7 @@ internal static unsafe class NativeConfig
         enable_tcp = Flag(config.EnableTcp),
         enable_quic = Flag(config.EnableQuic),
         enable_memory = Flag(config.EnableMemoryTransport),
+        local_network = Flag(config.LocalNetwork),
         dial_concurrency = (byte)config.Connections.DialConcurrency,
         mesh_n = (uint)config.Gossip.MeshN,
         mesh_low = (uint)config.Gossip.MeshLow,
@@ -68,6 +81,10 @@ internal static unsafe class NativeConfig
         queue_bytes = (ulong)config.Resources.QueueBytes,
         memory_ceiling = (ulong)(config.Resources.MemoryCeiling ?? 0),
     };
+
+    // A record is asked for over UDP; only discovery does.
+    private static bool IsDialled(string bootnode) =>
+        Multiaddr.TryParse(bootnode, out Multiaddr? address) && (address.Transport != MultiaddrTransport.Other || !bootnode.Contains("/udp/", StringComparison.Ordinal));
 
     private static byte[] Lines(IEnumerable<string> texts) => Encoding.UTF8.GetBytes(string.Join('\n', texts));
 

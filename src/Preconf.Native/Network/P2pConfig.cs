@@ -61,7 +61,7 @@ public sealed class P2pConfig
     public bool EnableMemoryTransport { get; set; }
 
     /// <summary>
-    /// Folder of the node's key (<c>node.key</c>, made once with mode 0600). Default: <c>preconf-native</c> in the user's local application data.
+    /// Folder of the node's key (<c>node.key</c>, made once with mode 0600) and record (<c>node.enr</c>, which keeps its sequence). Default: <c>preconf-native</c> in the user's local application data.
     /// </summary>
     public string DataDirectory { get; set; } = DefaultDataDirectory();
 
@@ -83,11 +83,29 @@ public sealed class P2pConfig
     /// <summary>Discovery through discv5. Default true.</summary>
     public bool EnableDiscovery { get; set; } = true;
 
-    /// <summary>UDP address of discv5. Default 0.0.0.0:9001.</summary>
+    /// <summary>UDP address of discv5, or one of each family with a comma between: <c>0.0.0.0:9001,[::]:9001</c>. Default 0.0.0.0:9001.</summary>
     public string DiscoveryListen { get; set; } = "0.0.0.0:9001";
 
-    /// <summary>Bootnodes: multiaddrs with <c>/p2p/…</c> (dialled like static peers) or ENR texts.</summary>
+    /// <summary>Port of discv5 instead of the one in <see cref="DiscoveryListen"/>, 0 to 65535; 0 takes a free one. Null: that one.</summary>
+    public int? DiscoveryPort { get; set; }
+
+    /// <summary>
+    /// Where discovery begins: <c>enr:…</c>, <c>enode://KEY@IP:PORT</c>, or a multiaddr with <c>/p2p/…</c>, of which <c>/ip4/…/udp/…/p2p/…</c> is asked for
+    /// its record and any other is dialled. Without discovery the dialled ones are static peers, and the others have no effect.
+    /// </summary>
     public IList<string> Bootnodes { get; set; } = [];
+
+    /// <summary>
+    /// How others reach this node, where it can't know: <c>/ip4|ip6/ADDRESS</c>, optionally with <c>/tcp/PORT</c>, <c>/udp/PORT</c> (discovery) or
+    /// <c>/udp/PORT/quic-v1</c>. With one, peers are not asked for this node's address. Default none.
+    /// </summary>
+    public IList<string> ExternalAddresses { get; set; } = [];
+
+    /// <summary>
+    /// The network is this machine or a private one: loopback, private and other special-purpose addresses are told, and taken from nodes that
+    /// discovery finds. Default false.
+    /// </summary>
+    public bool LocalNetwork { get; set; }
 
     /// <summary>How long <see cref="P2pHandle.WaitForListenAddressAsync"/> waits when not told. Null: for ever.</summary>
     public TimeSpan? ListenAddressTimeout { get; set; }

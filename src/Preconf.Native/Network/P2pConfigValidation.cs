@@ -70,10 +70,61 @@ internal static class P2pConfigValidation
         }
 
         PeerAddresses("StaticPeers", config.StaticPeers, faults);
-        PeerAddresses("Bootnodes", [.. config.Bootnodes.Where(text => !text.StartsWith("enr:", StringComparison.Ordinal))], faults);
-        if (!IPEndPoint.TryParse(config.DiscoveryListen, out _))
+        Discovery(config, faults);
+    }
+
+    /// <summary>The sockets of discovery, as far as they can be read.</summary>
+    public static IEnumerable<IPEndPoint> DiscoverySockets(P2pConfig config)
+    {
+        foreach (string text in config.DiscoveryListen.Split(',', StringSplitOptions.TrimEntries))
         {
-            faults.Add($"DiscoveryListen: '{config.DiscoveryListen}' is not ADDRESS:PORT; write e.g. 0.0.0.0:9001");
+            if (IPEndPoint.TryParse(text, out IPEndPoint? socket))
+            {
+                yield return new IPEndPoint(socket.Address, config.DiscoveryPort ?? socket.Port);
+            }
+        }
+    }
+
+    private static void Discovery(P2pConfig config, List<string> faults)
+    {
+        if (config.DiscoveryPort is < 0 or > IPEndPoint.MaxPort)
+        {
+            faults.Add($"DiscoveryPort: {config.DiscoveryPort} is outside 0 to {IPEndPoint.MaxPort}");
+            return;
+        }
+
+        IPEndPoint[] sockets = [.. DiscoverySockets(config)];
+        if (sockets.Length != config.DiscoveryListen.Split(',').Length || sockets.Select(socket => socket.AddressFamily).Distinct().Count() != sockets.Length)
+        {
+            faults.Add($"DiscoveryListen: '{config.DiscoveryListen}' is not ADDRESS:PORT, or one of each family; write e.g. 0.0.0.0:9001 or 0.0.0.0:9001,[::]:9001");
+        }
+
+        for (int i = 0; i < config.Bootnodes.Count; i++)
+        {
+            string text = config.Bootnodes[i];
+            if (text.StartsWith("enr:", StringComparison.Ordinal))
+            {
+                if (!Enr.TryParse(text, out _, out string? fault))
+                {
+                    faults.Add($"Bootnodes[{i}]: '{text}' is not a node record: {fault}");
+                }
+            }
+            else if (!text.StartsWith("enode://", StringComparison.Ordinal) && !Multiaddr.TryParse(text, out _))
+            {
+                faults.Add($"Bootnodes[{i}]: '{text}' is none of enr:…, enode://KEY@IP:PORT and a multiaddr with /p2p/PEER_ID");
+            }
+            else if (Multiaddr.TryParse(text, out Multiaddr? address) && address.PeerId is null)
+            {
+                faults.Add($"Bootnodes[{i}]: '{text}' does not say who must answer; append /p2p/PEER_ID");
+            }
+        }
+
+        for (int i = 0; i < config.ExternalAddresses.Count; i++)
+        {
+            if (!Multiaddr.TryParse(config.ExternalAddresses[i], out _))
+            {
+                faults.Add($"ExternalAddresses[{i}]: '{config.ExternalAddresses[i]}' is not a multiaddr; write e.g. /ip4/192.0.2.1 or /ip4/192.0.2.1/tcp/9000");
+            }
         }
     }
 

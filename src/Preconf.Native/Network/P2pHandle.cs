@@ -47,6 +47,12 @@ public sealed partial class P2pHandle
     public IReadOnlyList<Multiaddr> DialableAddresses =>
         [.. ListeningAddresses.OrderBy(address => address.Transport == MultiaddrTransport.Tcp ? 0 : 1).Select(address => address.WithPeerId(LocalPeerId))];
 
+    /// <summary>
+    /// This node's own record as it is now, what others take as a bootnode: it tells a listener's port once that is bound. Null without discovery, and
+    /// while the node does not run.
+    /// </summary>
+    public Enr? Enr => _node.CoreOrNull is { IsOpen: true } core && core.Native.Enr() is { } text ? Protocol.Enr.Parse(text) : null;
+
     /// <summary>What is held: commitments and txlists, served to peers.</summary>
     /// <exception cref="NetworkException">The node is not running.</exception>
     public ICommitmentStore Store => _node.Core.Store;

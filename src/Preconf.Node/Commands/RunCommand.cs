@@ -63,7 +63,7 @@ internal static partial class RunCommand
 
     private static async Task TellAsync(P2pHandle handle, EventReader<NetworkEvent> events, IEventOutput output)
     {
-        output.Listening(handle.LocalPeerId, handle.DialableAddresses);
+        output.Listening(handle.LocalPeerId, handle.DialableAddresses, handle.Enr);
         while (await events.WaitToReadAsync().ConfigureAwait(false))
         {
             while (events.TryRead(out NetworkEvent networkEvent))

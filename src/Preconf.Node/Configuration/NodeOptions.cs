@@ -24,7 +24,19 @@ internal static class NodeOptions
     public static Option StaticPeer { get; } = Several("--static-peer", "MULTIADDR", "stay connected to this peer (…/p2p/PEER_ID)");
 
     /// <summary>Whom to start with.</summary>
-    public static Option Bootnode { get; } = Several("--bootnode", "MULTIADDR|ENR", "a node to start from");
+    public static Option Bootnode { get; } = Several("--bootnode", "ENR|ENODE|MULTIADDR", "a node to start from");
+
+    /// <summary>The port of discovery.</summary>
+    public static Option DiscoveryPort { get; } = One("--discovery-port", "PORT", "UDP port of discovery, 0 takes a free one [default: 9001]");
+
+    /// <summary>The address of discovery.</summary>
+    public static Option DiscoveryListen { get; } = One("--discovery-listen", "ADDRESS:PORT", "UDP address of discovery, or one of each family with a comma between [default: 0.0.0.0:9001]");
+
+    /// <summary>Where others reach the node.</summary>
+    public static Option ExternalAddress { get; } = Several("--external-address", "MULTIADDR", "how others reach this node: /ip4/ADDRESS, optionally with /tcp/PORT or /udp/PORT");
+
+    /// <summary>No internet.</summary>
+    public static Option LocalNetwork { get; } = Flag("--local-network", "the network is this machine or a private one");
 
     /// <summary>Whom to keep away from.</summary>
     public static Option Block { get; } = Several("--block", "PEER|ADDRESS|SUBNET", "neither dial nor take connections of this peer, IP address or subnet");
@@ -55,7 +67,7 @@ internal static class NodeOptions
 
     /// <summary>The flags of a node that runs.</summary>
     public static IReadOnlyList<Option> Run { get; } =
-        [Listen, ChainId, DataDirectory, EphemeralKey, StaticPeer, Bootnode, Block, NoDiscovery, Domain, Slasher, ExpectedSigner, AnySigner, Json, LogLevel];
+        [Listen, ChainId, DataDirectory, EphemeralKey, StaticPeer, Bootnode, DiscoveryPort, DiscoveryListen, ExternalAddress, LocalNetwork, Block, NoDiscovery, Domain, Slasher, ExpectedSigner, AnySigner, Json, LogLevel];
 
     /// <summary>The flags of a light peer that asks or publishes.</summary>
     public static IReadOnlyList<Option> Light { get; } = [ChainId, Domain, Slasher, ExpectedSigner, AnySigner, Json, LogLevel];

@@ -17,6 +17,7 @@ internal static class SettingSources
         ["staticpeer"] = "StaticPeers",
         ["bootnode"] = "Bootnodes",
         ["block"] = "Gater:Blocked",
+        ["externaladdress"] = "ExternalAddresses",
         ["expectedsigner"] = "ExpectedSigners",
         ["nodiscovery"] = Negated + "EnableDiscovery",
     };

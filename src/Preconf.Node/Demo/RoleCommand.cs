@@ -77,7 +77,7 @@ internal static class RoleCommand
         }
 
         JsonEventOutput output = new(JsonLines.StandardOutput);
-        output.Listening(node.LocalPeerId, node.Handle.DialableAddresses);
+        output.Listening(node.LocalPeerId, node.Handle.DialableAddresses, node.Handle.Enr);
         Task telling = TellAsync(events, output);
         if (role == Preconfer)
         {

@@ -9,7 +9,8 @@ internal interface IEventOutput
     /// <summary>The node runs; always told first.</summary>
     /// <param name="peer">The node.</param>
     /// <param name="addresses">What another node dials.</param>
-    void Listening(PeerId peer, IReadOnlyList<Multiaddr> addresses);
+    /// <param name="enr">What others take as a bootnode; null without discovery.</param>
+    void Listening(PeerId peer, IReadOnlyList<Multiaddr> addresses, Enr? enr);
 
     /// <summary>Something happened.</summary>
     /// <param name="networkEvent">What.</param>

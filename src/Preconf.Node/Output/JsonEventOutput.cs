@@ -13,7 +13,7 @@ internal sealed class JsonEventOutput(JsonLines lines) : IEventOutput
     private const string TimeFormat = "yyyy-MM-ddTHH:mm:ss.ffffffZ";
 
     /// <inheritdoc/>
-    public void Listening(PeerId peer, IReadOnlyList<Multiaddr> addresses) => lines.Write(json =>
+    public void Listening(PeerId peer, IReadOnlyList<Multiaddr> addresses, Enr? enr) => lines.Write(json =>
     {
         json.WriteString("event", "listening");
         WriteTime(json);
@@ -25,6 +25,10 @@ internal sealed class JsonEventOutput(JsonLines lines) : IEventOutput
         }
 
         json.WriteEndArray();
+        if (enr is not null)
+        {
+            json.WriteString("enr", enr.ToString());
+        }
     });
 
     /// <inheritdoc/>

@@ -10,7 +10,7 @@ internal sealed class TextEventOutput(TextWriter writer, ulong chainId) : IEvent
     private const int KindWidth = 12;
 
     /// <inheritdoc/>
-    public void Listening(PeerId peer, IReadOnlyList<Multiaddr> addresses)
+    public void Listening(PeerId peer, IReadOnlyList<Multiaddr> addresses, Enr? enr)
     {
         Write($"preconf-node {peer}, chain {chainId}");
         foreach (Multiaddr address in addresses)
@@ -21,6 +21,11 @@ internal sealed class TextEventOutput(TextWriter writer, ulong chainId) : IEvent
         if (addresses.Count == 0)
         {
             Write("  listens nowhere, only dials");
+        }
+
+        if (enr is not null)
+        {
+            Write($"  {enr}");
         }
     }
 

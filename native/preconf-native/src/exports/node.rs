@@ -84,6 +84,19 @@ pub unsafe extern "C" fn pcn_node_public_key(node: u64, out33: *mut u8) -> PcnSt
     })
 }
 
+/// The node's own record, `enr:…`, as it is now; `NotFound` without discovery. It tells a listener's port once that is bound.
+///
+/// # Safety
+/// `buf` is writable for `cap` bytes, `len` is writable; either may be null, which is refused.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pcn_node_enr(node: u64, buf: *mut u8, cap: usize, len: *mut usize) -> PcnStatus {
+    guard::run_on(node, std::ptr::null_mut(), |node| {
+        let record = node.handle().record().ok_or(PcnStatus::NotFound)?;
+        // SAFETY: the caller's contract.
+        unsafe { args::write_text(&record, buf, cap, len) }
+    })
+}
+
 /// Asks the node to stop and returns at once. Calling it again changes nothing. `Stopped` will be the last event.
 ///
 /// # Safety

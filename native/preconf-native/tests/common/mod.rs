@@ -50,6 +50,10 @@ pub fn config() -> PcnConfig {
         static_peers: bytes(b""),
         key_file: bytes(b""),
         secret_key: bytes(b""),
+        discovery_listen: bytes(b""),
+        bootnodes: bytes(b""),
+        external_addresses: bytes(b""),
+        record_file: bytes(b""),
         agent_version: bytes(b""),
         request_timeout_ms: 5000,
         idle_timeout_ms: 60_000,
@@ -64,7 +68,8 @@ pub fn config() -> PcnConfig {
         ring_slots: 1024,
         ring_reserved: 128,
         peer_queue_len: 1000,
-        reserved: 0,
+        local_network: 0,
+        reserved: [0; 3],
         max_leased_bytes: 64 << 20,
         outbox_bytes: 16 << 20,
         peer_queue_bytes: 16 << 20,
@@ -194,6 +199,16 @@ impl Host {
         let status = unsafe { node::pcn_node_peer_id(self.node, buf.as_mut_ptr(), buf.len(), &mut len) };
         assert_eq!(status, PcnStatus::Ok);
         str::from_utf8(&buf[..len]).expect("base58 is UTF-8").to_owned()
+    }
+
+    /// The node's own record, or the status.
+    pub fn enr(&self) -> Result<String, PcnStatus> {
+        let (mut buf, mut len) = ([0; 512], 0);
+        // SAFETY: the buffer is this function's own.
+        match unsafe { node::pcn_node_enr(self.node, buf.as_mut_ptr(), buf.len(), &mut len) } {
+            PcnStatus::Ok => Ok(str::from_utf8(&buf[..len]).expect("base64 is UTF-8").to_owned()),
+            status => Err(status),
+        }
     }
 
     pub fn stats(&self) -> PcnStats {
