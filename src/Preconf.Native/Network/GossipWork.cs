@@ -1,6 +1,7 @@
 using Preconf.Native.Crypto;
 using Preconf.Native.Interop;
 using Preconf.Native.Protocol;
+using Preconf.Native.Reputation;
 using Preconf.Native.Ssz;
 using Preconf.Native.Storage;
 using Preconf.Native.Types;
@@ -48,6 +49,7 @@ internal sealed class GossipWork(NodeCore core) : ILaneWork
     {
         if (!SignedCommitmentCodec.TryDecode(data, out SignedCommitment commitment, out _))
         {
+            core.Blame(peer.Id, ValidationReason.Undecodable, "gossip, commitment");
             told = Refused(NetworkEventKind.GossipRejected, peer, GossipTopic.Commitments, default, ValidationReason.Undecodable);
             return Verdicts.Reject;
         }
@@ -56,6 +58,11 @@ internal sealed class GossipWork(NodeCore core) : ILaneWork
         Bytes32 hash = PreconfSigning.PreconfirmationHash(data[..PreconfirmationCodec.Size]);
         if (outcome.Verdict != ValidationVerdict.Accept)
         {
+            if (outcome.Fault == SenderFault.Sender)
+            {
+                core.Blame(peer.Id, outcome.Reason, $"gossip, commitment of block {commitment.Commitment.Preconf.BlockNumber}");
+            }
+
             NetworkEventKind kind = Kind(outcome.Verdict);
             told = new NetworkEvent(kind, peer.Id, in commitment, in signer, in hash)
             {
@@ -67,6 +74,12 @@ internal sealed class GossipWork(NodeCore core) : ILaneWork
 
         StoreResult stored = core.Store.AddCommitment(in commitment, in hash, in signer);
         bool isNew = stored is StoreResult.Added or StoreResult.Superseded;
+        peer.Knows(commitment.Commitment.Preconf.BlockNumber);
+        if (isNew)
+        {
+            core.Reputation.Report(peer.Id, ReputationReason.Accepted);
+        }
+
         told = new NetworkEvent(isNew ? NetworkEventKind.GossipSignedCommitment : NetworkEventKind.GossipIgnored, peer.Id, in commitment, in signer, in hash)
         {
             BlockNumber = commitment.Commitment.Preconf.BlockNumber,
@@ -85,6 +98,7 @@ internal sealed class GossipWork(NodeCore core) : ILaneWork
             ValidationReason reason = data.Length > PreconfLimits.MaxTxListBytes + RawTxListGossipCodec.FixedSize
                 ? ValidationReason.TxListTooLarge
                 : ValidationReason.Undecodable;
+            core.Blame(peer.Id, reason, "gossip, txlist");
             told = Refused(NetworkEventKind.GossipRejected, peer, GossipTopic.TxLists, default, reason);
             return Verdicts.Reject;
         }
@@ -94,6 +108,11 @@ internal sealed class GossipWork(NodeCore core) : ILaneWork
         ValidationOutcome outcome = core.Validator.ValidateTxList(in named, view.TxList, in actual);
         if (outcome.Verdict != ValidationVerdict.Accept)
         {
+            if (outcome.Fault == SenderFault.Sender)
+            {
+                core.Blame(peer.Id, outcome.Reason, $"gossip, txlist {named}");
+            }
+
             told = Refused(Kind(outcome.Verdict), peer, GossipTopic.TxLists, named, outcome.Reason);
             return outcome.Verdict == ValidationVerdict.Reject ? Verdicts.Reject : Verdicts.Ignore;
         }
@@ -104,13 +123,19 @@ internal sealed class GossipWork(NodeCore core) : ILaneWork
             return Verdicts.Accept;
         }
 
-        if (!core.Store.IsReferenced(in named) && !peer.TxListAllowance.TryTake(view.TxList.Length))
+        bool referenced = core.Store.IsReferenced(in named);
+        if (!referenced && !core.Reputation.IsTrusted(peer.Id) && !peer.TxListAllowance.TryTake(view.TxList.Length))
         {
             told = Refused(NetworkEventKind.GossipIgnored, peer, GossipTopic.TxLists, named, ValidationReason.TxListUnreferenced);
             return Verdicts.Ignore;
         }
 
         StoreResult stored = core.Store.AddTxList(in named, view.TxList);
+        if (referenced && stored == StoreResult.Added)
+        {
+            core.Reputation.Report(peer.Id, ReputationReason.Accepted);
+        }
+
         told = stored == StoreResult.Added && core.Store.TryGetTxList(in named, out ReadOnlyMemory<byte> kept)
             ? new NetworkEvent(NetworkEventKind.GossipRawTxList, peer.Id, new RawTxListGossip(named, kept)) { Topic = GossipTopic.TxLists, Hash = named }
             : Refused(NetworkEventKind.GossipIgnored, peer, GossipTopic.TxLists, named, stored == StoreResult.Duplicate ? ValidationReason.Duplicate : ValidationReason.StoreRefused);

@@ -76,6 +76,18 @@ public enum NetworkEventKind
     /// <summary>A verdict came after the gossip layer had forgotten the message.</summary>
     VerdictLate,
 
+    /// <summary>A proven fault cost a peer some of its score; <see cref="NetworkEvent.Text"/> says why.</summary>
+    PeerPenalised,
+
+    /// <summary>A peer was greylisted (<see cref="NetworkEvent.Flag"/>) or is not any more.</summary>
+    PeerGreylisted,
+
+    /// <summary>A peer was banned; <see cref="NetworkEvent.Text"/> says why.</summary>
+    PeerBanned,
+
+    /// <summary>A peer's ban has ended or was lifted.</summary>
+    PeerUnbanned,
+
     /// <summary>The native part died: <see cref="NetworkEvent.Error"/>; <see cref="Stopped"/> follows.</summary>
     Faulted,
 }

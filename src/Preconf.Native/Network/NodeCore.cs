@@ -5,6 +5,7 @@ using Preconf.Native.Diagnostics;
 using Preconf.Native.Interop;
 using Preconf.Native.Protocol;
 using Preconf.Native.RateLimiting;
+using Preconf.Native.Reputation;
 using Preconf.Native.Storage;
 using Preconf.Native.Validation;
 
@@ -55,8 +56,13 @@ internal sealed partial class NodeCore : INativeEventSink
         Dials = new PendingTable<ValueTuple, PeerId>(1024);
         if (config.RateLimit.Enabled)
         {
-            Inbound = new RequestRateLimiter(config.RateLimit.MaxRequests, config.RateLimit.Window, Time);
+            RateLimitOptions limits = config.RateLimit;
+            Inbound = limits.Mode == RateLimitMode.TumblingWindow
+                ? new TumblingWindowLimiter(limits.MaxRequests, limits.Window, Time)
+                : new RequestRateLimiter(limits.MaxRequests, limits.Window, Time, limits.MaxBytes);
         }
+
+        Reputation = OpenReputation();
 
         GossipWork work = new(this);
         _lanes = new ValidationLane[config.Resources.ValidationLanes];
@@ -91,7 +97,7 @@ internal sealed partial class NodeCore : INativeEventSink
 
     public PendingTable<ValueTuple, PeerId> Dials { get; }
 
-    public RequestRateLimiter? Inbound { get; }
+    public IRequestLimiter? Inbound { get; }
 
     public StateSignal Changed { get; } = new();
 
@@ -110,6 +116,8 @@ internal sealed partial class NodeCore : INativeEventSink
     {
         Events.Publish(new NetworkEvent(NetworkEventKind.Started, LocalPeerId));
         _pump.Start();
+        TimeSpan interval = Config.Reputation.Interval;
+        _reputationTimer = Time.CreateTimer(static book => ((ReputationBook)book!).Tick(), Reputation, interval, interval);
     }
 
     /// <summary>Closes admission and tells the native part to stop; returns at once.</summary>
@@ -303,6 +311,11 @@ internal sealed partial class NodeCore : INativeEventSink
                 Events.Publish(new NetworkEvent(NetworkEventKind.EventsDropped) { Count = nativeEvent.count });
                 break;
             case PcnEventKind.RequestAborted:
+                if ((PcnRequestError)nativeEvent.code == PcnRequestError.BadFrame && peer is not null)
+                {
+                    Reputation.Report(peer.Id, ReputationReason.Garbage, "request: not a frame, or over its cap");
+                }
+
                 EmitError(AbortKind((PcnRequestError)nativeEvent.code), peer?.Id, $"a request of the peer ended unanswered: {(PcnRequestError)nativeEvent.code}");
                 break;
             case PcnEventKind.Faulted:
@@ -370,6 +383,11 @@ internal sealed partial class NodeCore : INativeEventSink
     private async Task FinishAsync()
     {
         await _pumpEnded.Task.ConfigureAwait(false);
+        if (_reputationTimer is { } timer)
+        {
+            await timer.DisposeAsync().ConfigureAwait(false);
+        }
+
         NetworkException closed = Closed();
         Publishes.Close(closed);
         Requests.Close(closed);

@@ -1,4 +1,5 @@
 using Preconf.Native.Crypto;
+using Preconf.Native.Reputation;
 using Preconf.Native.Types;
 
 namespace Preconf.Native.Network;
@@ -50,6 +51,12 @@ public sealed class P2pConfig
 
     /// <summary>Multiaddrs with <c>/p2p/…</c>, dialled at start and redialled for ever.</summary>
     public IList<string> StaticPeers { get; set; } = [];
+
+    /// <summary>
+    /// Peer ids, or multiaddrs that end in one, of peers that are never limited, greylisted or banned. They are not dialled for that: see
+    /// <see cref="StaticPeers"/>.
+    /// </summary>
+    public IList<string> TrustedPeers { get; set; } = [];
 
     /// <summary>TCP transport on. Default true.</summary>
     public bool EnableTcp { get; set; } = true;
@@ -113,6 +120,15 @@ public sealed class P2pConfig
     /// <summary>Deadline of requests, and of answers to peers. Default 10 s.</summary>
     public TimeSpan RequestTimeout { get; set; } = TimeSpan.FromSeconds(10);
 
+    /// <summary>Peers asked in all, one after the other, for a request that names none; 1 to 16. Default 3.</summary>
+    public int RequestAttempts { get; set; } = 3;
+
+    /// <summary>
+    /// After this time without an answer a second peer is asked for a txlist too, if the request names none and there is another; what comes first is
+    /// taken. <see cref="System.Threading.Timeout.InfiniteTimeSpan"/> switches it off. Default 1 s.
+    /// </summary>
+    public TimeSpan TxListHedgeDelay { get; set; } = TimeSpan.FromSeconds(1);
+
     /// <summary>Concurrent request streams per protocol and connection. Default 100.</summary>
     public int MaxConcurrentStreams { get; set; } = 100;
 
@@ -137,7 +153,7 @@ public sealed class P2pConfig
     /// <summary>Request rate limits.</summary>
     public RateLimitOptions RateLimit { get; set; } = new();
 
-    /// <summary>Reputation thresholds.</summary>
+    /// <summary>How peers are judged. Bans are kept in <see cref="DataDirectory"/>, unless <see cref="EphemeralKey"/> is set.</summary>
     public ReputationOptions Reputation { get; set; } = new();
 
     /// <summary>Dial rules.</summary>
@@ -225,30 +241,48 @@ public sealed class ConnectionOptions
     public int DialConcurrency { get; set; } = 16;
 }
 
-/// <summary>Request rate limits per peer and protocol, kept by this node as server and as client.</summary>
+/// <summary>How peers' requests are counted.</summary>
+public enum RateLimitMode
+{
+    /// <summary>Token buckets in requests and bytes, refilled evenly.</summary>
+    TokenBucket,
+
+    /// <summary>The reference's tumbling window, in requests alone: for parity.</summary>
+    TumblingWindow,
+}
+
+/// <summary>
+/// Request rate limits per peer and protocol, kept by this node as server and as client. As server it refuses what is over them, and
+/// penalises a peer that goes on: <see cref="Patience"/>. As client all callers share them, and a reconnect does not reset them.
+/// </summary>
 public sealed class RateLimitOptions
 {
-    /// <summary>The time in which <see cref="MaxRequests"/> may be used up. Default 10 s.</summary>
+    /// <summary>The time in which <see cref="MaxRequests"/> and <see cref="MaxBytes"/> may be used up. Default 10 s.</summary>
     public TimeSpan Window { get; set; } = TimeSpan.FromSeconds(10);
 
     /// <summary>Requests in a window. Default 8.</summary>
     public int MaxRequests { get; set; } = 8;
 
-    /// <summary>False lifts the limit. Default true.</summary>
+    /// <summary>
+    /// Bytes of answers in a window. An answer may exceed what is left; the next request then waits for longer. Default 17 MiB: above
+    /// <see cref="MaxRequests"/> txlists of the largest size, so that at the defaults requests alone decide.
+    /// </summary>
+    public long MaxBytes { get; set; } = 17L << 20;
+
+    /// <summary>How peers' requests are counted. Default: token buckets.</summary>
+    public RateLimitMode Mode { get; set; }
+
+    /// <summary>Refusals within ten windows before a peer is penalised for going on; each as many again cost it once more. Default 64.</summary>
+    public int Patience { get; set; } = 64;
+
+    /// <summary>
+    /// How long a request of this node waits for its turn; then it fails with <see cref="NetworkErrorKind.ReqRespRateLimited"/>. Zero never waits.
+    /// Default: <see cref="System.Threading.Timeout.InfiniteTimeSpan"/>, as long as its caller does.
+    /// </summary>
+    public TimeSpan MaxWait { get; set; } = Timeout.InfiniteTimeSpan;
+
+    /// <summary>False lifts the limits. Default true.</summary>
     public bool Enabled { get; set; } = true;
-}
-
-/// <summary>Reputation thresholds (protocol, section 6).</summary>
-public sealed class ReputationOptions
-{
-    /// <summary>At or below this score a peer is greylisted. Default -2.</summary>
-    public double GreylistThreshold { get; set; } = -2;
-
-    /// <summary>Below this score, for long enough, a peer is banned. Default -5.</summary>
-    public double BanThreshold { get; set; } = -5;
-
-    /// <summary>In this time a score decays by half. Default 66 s.</summary>
-    public TimeSpan HalfLife { get; set; } = TimeSpan.FromSeconds(66);
 }
 
 /// <summary>Who may be dialled and who may connect. Rules set at run time (<see cref="P2pHandle.BlockAsync"/>) come on top and are kept in the data directory.</summary>

@@ -1,6 +1,8 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Net;
 using Preconf.Native.Protocol;
+using Preconf.Native.Reputation;
 
 namespace Preconf.Native.Network;
 
@@ -69,6 +71,14 @@ internal static class P2pConfigValidation
             }
         }
 
+        for (int i = 0; i < config.TrustedPeers.Count; i++)
+        {
+            if (!TryPeer(config.TrustedPeers[i], out _))
+            {
+                faults.Add($"TrustedPeers[{i}]: '{config.TrustedPeers[i]}' names no peer; write its id, 16Uiu2…, or a multiaddr that ends in /p2p/PEER_ID");
+            }
+        }
+
         PeerAddresses("StaticPeers", config.StaticPeers, faults);
         Discovery(config, faults);
     }
@@ -128,6 +138,17 @@ internal static class P2pConfigValidation
         }
     }
 
+    /// <summary>The peer that a peer id, or a multiaddr that ends in one, names.</summary>
+    public static bool TryPeer(string text, [NotNullWhen(true)] out PeerId? peer)
+    {
+        if (!PeerId.TryParse(text, out peer) && Multiaddr.TryParse(text, out Multiaddr? address))
+        {
+            peer = address.PeerId;
+        }
+
+        return peer is not null;
+    }
+
     private static void PeerAddresses(string field, IList<string> texts, List<string> faults)
     {
         for (int i = 0; i < texts.Count; i++)
@@ -170,6 +191,11 @@ internal static class P2pConfigValidation
         Between("PublishTimeout", config.PublishTimeout, TimeSpan.Zero, TimeSpan.FromMinutes(10), faults);
         Between("StopTimeout", config.StopTimeout, TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(10), faults);
         Between("IdleTimeout", config.IdleTimeout, TimeSpan.FromSeconds(1), TimeSpan.FromDays(1), faults);
+        if (config.TxListHedgeDelay != Timeout.InfiniteTimeSpan)
+        {
+            Between("TxListHedgeDelay", config.TxListHedgeDelay, TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(10), faults);
+        }
+
         if (config.ListenAddressTimeout is { } wait)
         {
             Between("ListenAddressTimeout", wait, TimeSpan.FromMilliseconds(1), TimeSpan.FromDays(1), faults);
@@ -192,6 +218,7 @@ internal static class P2pConfigValidation
 
     private static void Limits(P2pConfig config, List<string> faults)
     {
+        Between("RequestAttempts", config.RequestAttempts, 1, 16, faults);
         Between("MaxConcurrentStreams", config.MaxConcurrentStreams, 1, 10_000, faults);
         ConnectionOptions connections = config.Connections;
         AtLeastOne("Connections.MaxPendingIncoming", connections.MaxPendingIncoming, faults);
@@ -235,8 +262,23 @@ internal static class P2pConfigValidation
     {
         Between("RateLimit.Window", config.RateLimit.Window, TimeSpan.FromMilliseconds(1), TimeSpan.FromDays(1), faults);
         Between("RateLimit.MaxRequests", config.RateLimit.MaxRequests, 1, int.MaxValue, faults);
+        Between("RateLimit.MaxBytes", config.RateLimit.MaxBytes, 1, long.MaxValue, faults);
+        Between("RateLimit.Patience", config.RateLimit.Patience, 1, int.MaxValue, faults);
+        Defined("RateLimit.Mode", config.RateLimit.Mode, faults);
+        if (config.RateLimit.MaxWait != Timeout.InfiniteTimeSpan)
+        {
+            Between("RateLimit.MaxWait", config.RateLimit.MaxWait, TimeSpan.Zero, TimeSpan.FromDays(1), faults);
+        }
+
         Between("Reputation.HalfLife", config.Reputation.HalfLife, TimeSpan.FromSeconds(1), TimeSpan.FromDays(30), faults);
         ReputationOptions reputation = config.Reputation;
+        Defined("Reputation.Policy", reputation.Policy, faults);
+        Between("Reputation.BanAfter", reputation.BanAfter, TimeSpan.Zero, TimeSpan.FromDays(1), faults);
+        Between("Reputation.BanDuration", reputation.BanDuration, TimeSpan.FromMilliseconds(1), TimeSpan.FromDays(3650), faults);
+        Between("Reputation.Interval", reputation.Interval, TimeSpan.FromMilliseconds(10), TimeSpan.FromMinutes(1), faults);
+        Between("Reputation.MaxPeers", reputation.MaxPeers, 16, 1 << 20, faults);
+        Between("Reputation.MaxBans", reputation.MaxBans, 1, 1 << 16, faults);
+        Between("Reputation.HistoryPerPeer", reputation.HistoryPerPeer, 1, 1024, faults);
         if (!(reputation.BanThreshold < reputation.GreylistThreshold && reputation.GreylistThreshold < 0 && reputation.BanThreshold >= -10))
         {
             faults.Add(string.Create(

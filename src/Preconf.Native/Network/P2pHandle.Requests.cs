@@ -1,8 +1,7 @@
-using System.Diagnostics;
 using Preconf.Native.Crypto;
 using Preconf.Native.Interop;
 using Preconf.Native.Protocol;
-using Preconf.Native.RateLimiting;
+using Preconf.Native.Reputation;
 using Preconf.Native.Ssz;
 using Preconf.Native.Types;
 using Preconf.Native.Validation;
@@ -15,8 +14,6 @@ public sealed partial class P2pHandle
     // Below this, handing half of the recoveries to another core costs more than it saves.
     private const int ParallelRecoveryFrom = 32;
 
-    private delegate T ResponseReader<out T>(NodeCore core, PeerId peer, ReadOnlySpan<byte> data);
-
     /// <summary>Asks a peer for its head. A head is a claim: it counts once a commitment under it is valid.</summary>
     /// <param name="peer">Whom; null: the peer that answers best.</param>
     /// <param name="cancellationToken">Gives up.</param>
@@ -26,7 +23,7 @@ public sealed partial class P2pHandle
     {
         byte[] request = new byte[GetHeadRequestCodec.EncodedSize];
         GetHeadRequestCodec.Encode(request);
-        return AskAsync(RequestProtocol.Head, request, peer, ReadHead, cancellationToken);
+        return AskAsync(new Question<PreconfHead>(RequestProtocol.Head, request, ReadHead), peer, cancellationToken);
     }
 
     /// <summary>Asks a peer for commitments from a block on. All are validated and stored; one that is not valid refuses the answer.</summary>
@@ -48,7 +45,12 @@ public sealed partial class P2pHandle
         GetCommitmentsByNumberRequest wanted = new(startBlock, maxCount);
         byte[] request = new byte[GetCommitmentsByNumberRequestCodec.Size];
         GetCommitmentsByNumberRequestCodec.Encode(in wanted, request);
-        return AskAsync(RequestProtocol.Commitments, request, peer, (core, from, data) => ReadCommitments(core, from, in wanted, data), cancellationToken);
+        Question<GetCommitmentsByNumberResponse> question = new(
+            RequestProtocol.Commitments, request, (core, from, data) => ReadCommitments(core, from, in wanted, data))
+        {
+            FirstBlock = startBlock <= ulong.MaxValue ? (ulong)startBlock : ulong.MaxValue,
+        };
+        return AskAsync(question, peer, cancellationToken);
     }
 
     /// <summary>Asks a peer for a txlist by its hash. Its bytes are hashed, and stored when they are the ones.</summary>
@@ -62,59 +64,11 @@ public sealed partial class P2pHandle
         GetRawTxListRequest wanted = new(hash);
         byte[] request = new byte[GetRawTxListRequestCodec.Size];
         GetRawTxListRequestCodec.Encode(in wanted, request);
-        return AskAsync(RequestProtocol.TxList, request, peer, (core, from, data) => ReadTxList(core, from, hash, data), cancellationToken);
-    }
-
-    private async Task<T> AskAsync<T>(RequestProtocol protocol, byte[] request, PeerId? peer, ResponseReader<T> read, CancellationToken cancellationToken)
-    {
-        NodeCore core = _node.Core;
-        PeerEntry entry = Choose(core, peer);
-        using RequestPacer.Place place = _outbound is null ? default : await _outbound.EnterAsync(entry.Id, protocol, cancellationToken).ConfigureAwait(false);
-        if (!core.Requests.TryRent(cancellationToken, out PendingTable<ValueTuple, RawResponse>.Operation? operation))
+        Question<GetRawTxListResponse> question = new(RequestProtocol.TxList, request, (core, from, data) => ReadTxList(core, from, hash, data))
         {
-            throw new NetworkException(
-                NetworkErrorKind.ReqRespBackpressure, $"{protocol}: {core.Config.Resources.MaxRequestsInFlight} requests are in flight; wait for some to end");
-        }
-
-        ValueTask<RawResponse> answered = operation.Task;
-        uint timeout = (uint)core.Config.RequestTimeout.TotalMilliseconds;
-        PcnStatus status = core.Native.Request((byte)protocol, entry.IdText, request, operation.Token, timeout, out string text);
-        if (status != PcnStatus.Ok)
-        {
-            operation.Fail(Refused(core, status, protocol, text));
-        }
-
-        long started = Stopwatch.GetTimestamp();
-        bool good = false;
-        entry.RequestBegins();
-        try
-        {
-            RawResponse response = await answered.ConfigureAwait(false);
-            try
-            {
-                T result = read(core, entry.Id, response.Data);
-                good = true;
-                return result;
-            }
-            finally
-            {
-                core.ReleaseResponse(in response);
-            }
-        }
-        finally
-        {
-            entry.RequestEnds(Stopwatch.GetElapsedTime(started), good);
-        }
-    }
-
-    private static PeerEntry Choose(NodeCore core, PeerId? peer)
-    {
-        if (peer is null)
-        {
-            return core.Peers.Best() ?? throw new NetworkException(NetworkErrorKind.ReqRespBackpressure, "no peer is connected to ask; dial one or wait for one");
-        }
-
-        return core.Peers.Find(peer) ?? throw new NetworkException(NetworkErrorKind.DialFailed, $"{peer} is not connected; dial it first");
+            Satisfied = static response => !response.TxList.IsEmpty,
+        };
+        return AskAsync(question, peer, cancellationToken);
     }
 
     private static NetworkException Refused(NodeCore core, PcnStatus status, RequestProtocol protocol, string text) => status switch
@@ -124,29 +78,31 @@ public sealed partial class P2pHandle
         _ => new NetworkException(NetworkErrorKind.SendCommandFailed, $"{protocol}: the native part refused the request: {status} {text}"),
     };
 
-    private static PreconfHead ReadHead(NodeCore core, PeerId peer, ReadOnlySpan<byte> data)
+    private static PreconfHead ReadHead(NodeCore core, PeerEntry peer, ReadOnlySpan<byte> data)
     {
         if (!PreconfHeadCodec.TryDecode(data, out PreconfHead head, out SszError error))
         {
-            throw Malformed(core, RequestProtocol.Head, peer, error);
+            throw Malformed(core, RequestProtocol.Head, peer.Id, error);
         }
 
         ValidationOutcome outcome = core.Validator.ValidateHeadResponse(in head);
         if (outcome.Verdict != ValidationVerdict.Accept)
         {
-            throw Invalid(core, RequestProtocol.Head, peer, outcome);
+            throw Invalid(core, RequestProtocol.Head, peer.Id, outcome);
         }
 
-        core.Emit(new NetworkEvent(NetworkEventKind.ReqRespHead, peer) { Head = head, BlockNumber = head.BlockNumber });
+        peer.Knows(head.BlockNumber);
+        core.Reputation.Report(peer.Id, ReputationReason.Answered);
+        core.Emit(new NetworkEvent(NetworkEventKind.ReqRespHead, peer.Id) { Head = head, BlockNumber = head.BlockNumber });
         return head;
     }
 
     private static GetCommitmentsByNumberResponse ReadCommitments(
-        NodeCore core, PeerId peer, in GetCommitmentsByNumberRequest wanted, ReadOnlySpan<byte> data)
+        NodeCore core, PeerEntry peer, in GetCommitmentsByNumberRequest wanted, ReadOnlySpan<byte> data)
     {
         if (!GetCommitmentsByNumberResponseCodec.TryDecode(data, out GetCommitmentsByNumberResponseView view, out SszError error))
         {
-            throw Malformed(core, RequestProtocol.Commitments, peer, error);
+            throw Malformed(core, RequestProtocol.Commitments, peer.Id, error);
         }
 
         SignedCommitment[] commitments = view.ToArray();
@@ -156,7 +112,7 @@ public sealed partial class P2pHandle
         ValidationOutcome outcome = core.Validator.ValidateCommitmentsResponse(in wanted, commitments, signers, recovered);
         if (outcome.Verdict != ValidationVerdict.Accept)
         {
-            throw Invalid(core, RequestProtocol.Commitments, peer, outcome);
+            throw Invalid(core, RequestProtocol.Commitments, peer.Id, outcome);
         }
 
         for (int i = 0; i < commitments.Length; i++)
@@ -165,28 +121,35 @@ public sealed partial class P2pHandle
             core.Store.AddCommitment(in commitments[i], in hash, in signers[i]);
         }
 
+        if (commitments.Length != 0)
+        {
+            peer.Knows(commitments[^1].Commitment.Preconf.BlockNumber);
+        }
+
+        core.Reputation.Report(peer.Id, ReputationReason.Answered);
         GetCommitmentsByNumberResponse response = new(commitments);
-        core.Emit(new NetworkEvent(NetworkEventKind.ReqRespCommitments, peer, response) { Count = commitments.Length });
+        core.Emit(new NetworkEvent(NetworkEventKind.ReqRespCommitments, peer.Id, response) { Count = commitments.Length });
         return response;
     }
 
-    private static GetRawTxListResponse ReadTxList(NodeCore core, PeerId peer, in Bytes32 wanted, ReadOnlySpan<byte> data)
+    private static GetRawTxListResponse ReadTxList(NodeCore core, PeerEntry peer, in Bytes32 wanted, ReadOnlySpan<byte> data)
     {
         if (!GetRawTxListResponseCodec.TryDecode(data, out GetRawTxListResponseView view, out SszError error))
         {
-            throw Malformed(core, RequestProtocol.TxList, peer, error);
+            throw Malformed(core, RequestProtocol.TxList, peer.Id, error);
         }
 
         Bytes32 actual = view.TxList.IsEmpty ? default : Keccak256.Hash(view.TxList);
         ValidationOutcome outcome = core.Validator.ValidateTxListResponse(in wanted, view, in actual);
         if (outcome.Verdict != ValidationVerdict.Accept)
         {
-            throw Invalid(core, RequestProtocol.TxList, peer, outcome);
+            throw Invalid(core, RequestProtocol.TxList, peer.Id, outcome);
         }
 
         ReadOnlyMemory<byte> kept = default;
         if (!view.TxList.IsEmpty)
         {
+            core.Reputation.Report(peer.Id, ReputationReason.Answered);
             core.Store.AddTxList(in wanted, view.TxList);
             if (!core.Store.TryGetTxList(in wanted, out kept))
             {
@@ -195,7 +158,7 @@ public sealed partial class P2pHandle
         }
 
         RawTxListGossip? held = kept.IsEmpty ? null : new RawTxListGossip(wanted, kept);
-        core.Emit(new NetworkEvent(NetworkEventKind.ReqRespRawTxList, peer, held) { Hash = wanted, Count = kept.Length });
+        core.Emit(new NetworkEvent(NetworkEventKind.ReqRespRawTxList, peer.Id, held) { Hash = wanted, Count = kept.Length });
         return new GetRawTxListResponse(wanted, kept);
     }
 
@@ -223,6 +186,7 @@ public sealed partial class P2pHandle
 
     private static NetworkException Malformed(NodeCore core, RequestProtocol protocol, PeerId peer, SszError error)
     {
+        core.Reputation.Report(peer, ReputationReason.Garbage, $"answer, {protocol}: {error}");
         NetworkException failure = new(NetworkErrorKind.ReqRespCodec, $"{protocol}: the answer of {peer} is malformed: {error}");
         core.Emit(new NetworkEvent(NetworkEventKind.Error, peer, failure.ToError()));
         return failure;
@@ -230,6 +194,11 @@ public sealed partial class P2pHandle
 
     private static NetworkException Invalid(NodeCore core, RequestProtocol protocol, PeerId peer, ValidationOutcome outcome)
     {
+        if (outcome.Fault == SenderFault.Sender)
+        {
+            core.Blame(peer, outcome.Reason, $"answer, {protocol}");
+        }
+
         NetworkException failure = new(NetworkErrorKind.ReqRespValidation, $"{protocol}: the answer of {peer} is not valid: {outcome}");
         core.Emit(new NetworkEvent(NetworkEventKind.Error, peer, failure.ToError()) { Reason = outcome.Reason });
         return failure;

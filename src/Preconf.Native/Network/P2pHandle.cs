@@ -24,7 +24,7 @@ public sealed partial class P2pHandle
         _logger = node.LoggerFactory.CreateLogger("Preconf.Native.Handle");
         if (node.Config.RateLimit.Enabled)
         {
-            _outbound = new RequestPacer(node.Config.RateLimit.MaxRequests, node.Config.RateLimit.Window, node.Time);
+            _outbound = new RequestPacer(node.Config.RateLimit.MaxRequests, node.Config.RateLimit.Window, node.Time, node.Config.RateLimit.MaxBytes);
         }
     }
 
@@ -38,7 +38,7 @@ public sealed partial class P2pHandle
     public int PeerCount => _node.CoreOrNull?.Peers.Count ?? 0;
 
     /// <summary>Who is connected, in no order.</summary>
-    public IReadOnlyList<PeerInfo> Peers => _node.CoreOrNull?.Peers.ToInfos() ?? [];
+    public IReadOnlyList<PeerInfo> Peers => _node.CoreOrNull is { } core ? core.Peers.ToInfos(core.Reputation) : [];
 
     /// <summary>The addresses listened on, with their real ports.</summary>
     public IReadOnlyList<Multiaddr> ListeningAddresses => _node.CoreOrNull?.Listening ?? [];
@@ -114,14 +114,14 @@ public sealed partial class P2pHandle
         _node.Core.Native.Disconnect(Encoding.ASCII.GetBytes(peer.ToString()));
     }
 
-    /// <summary>Bans a peer (its connections are closed, none is made or taken) or lifts the ban, until the node stops. Independent of <see cref="BlockAsync"/>.</summary>
+    /// <summary>Blocks a peer (its connections are closed, none is made or taken) or lifts the block, until the node stops. Independent of <see cref="BlockAsync"/>, which is kept; a <see cref="Ban"/> is another, with an end.</summary>
     /// <param name="peer">Whom.</param>
     /// <param name="blocked">Blocked or not.</param>
     /// <exception cref="NetworkException">The node is not running.</exception>
     public void SetBlocked(PeerId peer, bool blocked)
     {
         ArgumentNullException.ThrowIfNull(peer);
-        _node.Core.Native.SetBlocked(Encoding.ASCII.GetBytes(peer.ToString()), blocked);
+        _node.Core.SetBlockedByHost(peer, blocked);
     }
 
     /// <summary>Sets the head served to peers; until then it is the highest commitment held.</summary>

@@ -285,6 +285,11 @@ public sealed class P2pNode : IAsyncDisposable
         }
     }
 
+    /// <summary>Where a data directory keeps bans.</summary>
+    /// <param name="dataDirectory">The data directory.</param>
+    /// <returns>The path of a text file; see <see cref="Reputation.BanFile"/>.</returns>
+    public static string BanFile(string dataDirectory) => Path.Combine(dataDirectory, "bans.txt");
+
     /// <summary>Where a data directory keeps the node's key.</summary>
     /// <param name="dataDirectory">The data directory.</param>
     /// <returns>The path of the key file: 64 hex digits and a newline, mode 0600.</returns>

@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
 using Preconf.Native.Protocol;
 using Preconf.Native.RateLimiting;
+using Preconf.Native.Reputation;
+using Preconf.Native.Types;
 
 namespace Preconf.Native.Network;
 
@@ -14,6 +16,10 @@ namespace Preconf.Native.Network;
 /// <param name="TxListsTopic">Whether it is subscribed to txlists.</param>
 /// <param name="Latency">Mean time of its answers; zero before the first.</param>
 /// <param name="RequestsInFlight">Requests of this node it has not answered yet.</param>
+/// <param name="Score">Its score, -10 to 10; see <see cref="P2pHandle.Explain"/>.</param>
+/// <param name="Preference">1 for a peer whose requests do not fail, towards 0 the more of them failed lately.</param>
+/// <param name="Greylisted">Out of the mesh, not asked, not answered.</param>
+/// <param name="Trusted">Never limited, greylisted or banned.</param>
 public sealed record PeerInfo(
     PeerId Id,
     Multiaddr? Address,
@@ -23,14 +29,18 @@ public sealed record PeerInfo(
     bool CommitmentsTopic,
     bool TxListsTopic,
     TimeSpan Latency,
-    int RequestsInFlight);
+    int RequestsInFlight,
+    double Score,
+    double Preference,
+    bool Greylisted,
+    bool Trusted);
 
 /// <summary>What this node knows of one peer while it is connected.</summary>
 internal sealed class PeerEntry(ulong number, PeerId id, Multiaddr? address, bool outbound, DateTimeOffset connectedAt, ByteAllowance txListAllowance)
 {
     private long _latencyMicroseconds;
     private int _inFlight;
-    private int _failures;
+    private ulong _knownBlock;
 
     public ulong Number { get; } = number;
 
@@ -49,21 +59,39 @@ internal sealed class PeerEntry(ulong number, PeerId id, Multiaddr? address, boo
 
     public bool Connected { get; set; } = true;
 
+    /// <summary>The highest block it brought or claimed as its head; 0 when it did neither. Above 64 bits: the largest.</summary>
+    public ulong KnownBlock => Volatile.Read(ref _knownBlock);
+
     public int InFlight => Volatile.Read(ref _inFlight);
 
     public void RequestBegins() => Interlocked.Increment(ref _inFlight);
 
-    /// <summary>Remembers how an own request went; failures fade with successes.</summary>
+    /// <summary>It has this block, or says so.</summary>
+    public void Knows(in UInt256 block)
+    {
+        ulong number = block <= ulong.MaxValue ? (ulong)block : ulong.MaxValue;
+        ulong known = Volatile.Read(ref _knownBlock);
+        while (number > known)
+        {
+            ulong seen = Interlocked.CompareExchange(ref _knownBlock, number, known);
+            if (seen == known)
+            {
+                return;
+            }
+
+            known = seen;
+        }
+    }
+
+    /// <summary>Remembers how long an own request took.</summary>
     public void RequestEnds(TimeSpan elapsed, bool answered)
     {
         Interlocked.Decrement(ref _inFlight);
         if (!answered)
         {
-            Interlocked.Increment(ref _failures);
             return;
         }
 
-        Volatile.Write(ref _failures, Volatile.Read(ref _failures) / 2);
         long sample = Math.Max(1, (long)elapsed.TotalMicroseconds);
         long mean = Volatile.Read(ref _latencyMicroseconds);
         Volatile.Write(ref _latencyMicroseconds, mean == 0 ? sample : mean + ((sample - mean) / 8));
@@ -73,12 +101,13 @@ internal sealed class PeerEntry(ulong number, PeerId id, Multiaddr? address, boo
     public double Cost()
     {
         long latency = Volatile.Read(ref _latencyMicroseconds);
-        return (latency == 0 ? 50_000 : latency) * (1.0 + InFlight) * Math.Pow(4, Math.Min(8, Volatile.Read(ref _failures)));
+        return (latency == 0 ? 50_000 : latency) * (1.0 + InFlight);
     }
 
-    public PeerInfo ToInfo() => new(
+    public PeerInfo ToInfo(PeerReputation reputation) => new(
         Id, address, outbound, connectedAt, Agent, CommitmentsTopic, TxListsTopic,
-        TimeSpan.FromMicroseconds(Volatile.Read(ref _latencyMicroseconds)), InFlight);
+        TimeSpan.FromMicroseconds(Volatile.Read(ref _latencyMicroseconds)), InFlight,
+        reputation.Score, reputation.Preference, reputation.IsGreylisted, reputation.IsTrusted);
 }
 
 /// <summary>
@@ -126,14 +155,18 @@ internal sealed class PeerTable
     public PeerEntry? Find(PeerId id) => _byId.TryGetValue(id, out PeerEntry? entry) ? entry : null;
 
     /// <summary>The cheapest connected peer that <paramref name="accepted"/> takes.</summary>
-    public PeerEntry? Best(Func<PeerEntry, bool>? accepted = null)
+    public PeerEntry? Best(Func<PeerEntry, bool>? accepted = null) =>
+        Cheapest(entry => accepted is null || accepted(entry) ? entry.Cost() : double.PositiveInfinity);
+
+    /// <summary>The peer of the least cost; one of infinite cost is not taken.</summary>
+    public PeerEntry? Cheapest(Func<PeerEntry, double> costOf)
     {
         PeerEntry? best = null;
         double least = double.PositiveInfinity;
         foreach ((_, PeerEntry entry) in _byId)
         {
-            double cost = entry.Cost();
-            if (cost < least && (accepted is null || accepted(entry)))
+            double cost = costOf(entry);
+            if (cost < least)
             {
                 (best, least) = (entry, cost);
             }
@@ -142,5 +175,5 @@ internal sealed class PeerTable
         return best;
     }
 
-    public PeerInfo[] ToInfos() => [.. _byId.Values.Select(entry => entry.ToInfo())];
+    public PeerInfo[] ToInfos(ReputationBook reputation) => [.. _byId.Values.Select(entry => entry.ToInfo(reputation.Explain(entry.Id)))];
 }

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Buffers.Binary;
 using Preconf.Native.Interop;
 using Preconf.Native.Protocol;
+using Preconf.Native.Reputation;
 using Preconf.Native.Ssz;
 using Preconf.Native.Types;
 
@@ -19,23 +20,34 @@ internal sealed class Responder(NodeCore core)
         try
         {
             RequestProtocol protocol = (RequestProtocol)nativeEvent.topic;
-            if (core.Inbound is { } limiter && limiter.Take(peer.Id, protocol) != TimeSpan.Zero)
+            bool trusted = core.Reputation.IsTrusted(peer.Id);
+            if (core.Inbound is { } limiter && !trusted && limiter.Take(peer.Id, protocol) != TimeSpan.Zero)
             {
+                core.Reputation.Report(peer.Id, ReputationReason.OverLimit);
                 core.EmitError(NetworkErrorKind.ReqRespRateLimited, peer.Id, $"{protocol}: the peer asks more often than RateLimit allows; refused");
                 return;
             }
 
             ReadOnlySpan<byte> request = new(nativeEvent.data, (int)nativeEvent.len);
+            if (!IsWellFormed(protocol, request))
+            {
+                core.Reputation.Report(peer.Id, ReputationReason.Garbage, $"request, {protocol}: not the SSZ of its container");
+                core.EmitError(NetworkErrorKind.ReqRespCodec, peer.Id, $"{protocol}: the request is not the SSZ of its container; refused");
+                return;
+            }
+
+            if (core.Reputation.IsGreylisted(peer.Id))
+            {
+                core.EmitError(NetworkErrorKind.ReqRespFailure, peer.Id, $"{protocol}: the peer is greylisted; refused");
+                return;
+            }
+
             answered = protocol switch
             {
                 RequestProtocol.Head => Head(request, peer, nativeEvent.token),
                 RequestProtocol.Commitments => Commitments(request, peer, nativeEvent.token),
                 _ => TxList(request, peer, nativeEvent.token),
             };
-            if (!answered)
-            {
-                core.EmitError(NetworkErrorKind.ReqRespCodec, peer.Id, $"{protocol}: the request is not the SSZ of its container; refused");
-            }
         }
         catch (Exception error)
         {
@@ -51,6 +63,13 @@ internal sealed class Responder(NodeCore core)
             core.Native.Release(nativeEvent.lease);
         }
     }
+
+    private static bool IsWellFormed(RequestProtocol protocol, ReadOnlySpan<byte> request) => protocol switch
+    {
+        RequestProtocol.Head => GetHeadRequestCodec.TryDecode(request, out _, out _),
+        RequestProtocol.Commitments => GetCommitmentsByNumberRequestCodec.TryDecode(request, out _, out _),
+        _ => GetRawTxListRequestCodec.TryDecode(request, out _, out _),
+    };
 
     private bool Head(ReadOnlySpan<byte> request, PeerEntry peer, ulong channel)
     {
@@ -80,7 +99,9 @@ internal sealed class Responder(NodeCore core)
         {
             BinaryPrimitives.WriteUInt32LittleEndian(buffer, ListOffset);
             int found = core.Store.GetCommitments(wanted.StartBlockNumber, count, buffer.AsSpan(ListOffset));
-            Send(channel, buffer.AsSpan(0, ListOffset + (found * SignedCommitmentCodec.Size)));
+            int size = ListOffset + (found * SignedCommitmentCodec.Size);
+            Send(channel, buffer.AsSpan(0, size));
+            core.Inbound?.Charge(peer.Id, RequestProtocol.Commitments, size);
             core.Emit(new NetworkEvent(NetworkEventKind.InboundCommitmentsRequest, peer.Id) { BlockNumber = wanted.StartBlockNumber, Count = found });
         }
         finally
@@ -108,6 +129,7 @@ internal sealed class Responder(NodeCore core)
             BinaryPrimitives.WriteUInt32LittleEndian(buffer.AsSpan(32), TxListPrefix);
             bytes.Span.CopyTo(buffer.AsSpan(TxListPrefix));
             Send(channel, buffer.AsSpan(0, length));
+            core.Inbound?.Charge(peer.Id, RequestProtocol.TxList, length);
             core.Emit(new NetworkEvent(NetworkEventKind.InboundRawTxListRequest, peer.Id) { Hash = hash, Count = bytes.Length });
         }
         finally

@@ -28,9 +28,7 @@ public sealed class ByteAllowance
     /// <returns>False when fewer are left; then nothing was taken.</returns>
     public bool TryTake(long bytes)
     {
-        long now = _time.GetTimestamp();
-        _left = Math.Min(_burst, _left + ((now - _at) * _perTick));
-        _at = now;
+        Fill();
         if (bytes > _left)
         {
             return false;
@@ -38,5 +36,28 @@ public sealed class ByteAllowance
 
         _left -= bytes;
         return true;
+    }
+
+    /// <summary>Takes bytes, whether they are left or not.</summary>
+    /// <param name="bytes">How many; not negative.</param>
+    public void Charge(long bytes)
+    {
+        Fill();
+        _left -= bytes;
+    }
+
+    /// <summary>How long until a byte is left.</summary>
+    /// <returns>Zero when one is.</returns>
+    public TimeSpan Wait()
+    {
+        Fill();
+        return _left >= 1 ? TimeSpan.Zero : TimeSpan.FromSeconds(((1 - _left) / _perTick / _time.TimestampFrequency) + 0.001);
+    }
+
+    private void Fill()
+    {
+        long now = _time.GetTimestamp();
+        _left = Math.Min(_burst, _left + ((now - _at) * _perTick));
+        _at = now;
     }
 }

@@ -3,10 +3,10 @@ using Preconf.Native.Protocol;
 namespace Preconf.Native.RateLimiting;
 
 /// <summary>
-/// What peers may ask: a token bucket per peer and protocol, <c>MaxRequests</c> at once, refilled evenly over the window. What this
-/// node asks goes through <see cref="RequestPacer"/>, so that an honest pair never meets the limit.
+/// What peers may ask: two token buckets per peer and protocol, requests and bytes answered, each full at once and refilled evenly over
+/// the window. What this node asks goes through <see cref="RequestPacer"/>, so that an honest pair never meets the limit. Thread-safe.
 /// </summary>
-public sealed class RequestRateLimiter
+public sealed class RequestRateLimiter : IRequestLimiter
 {
     private const int Protocols = 3;
     private readonly Lock _gate = new();
@@ -14,6 +14,8 @@ public sealed class RequestRateLimiter
     private readonly TimeProvider _time;
     private readonly double _capacity;
     private readonly double _perTick;
+    private readonly double _maxBytes;
+    private readonly double _bytesPerTick;
     private readonly long _fullAfter;
     private long _sweptAt;
 
@@ -21,9 +23,11 @@ public sealed class RequestRateLimiter
     /// <param name="maxRequests">Requests at once; at least 1.</param>
     /// <param name="window">Time in which that many come back; above zero.</param>
     /// <param name="time">The clock.</param>
+    /// <param name="maxBytes">Bytes of answers per window; at least 1. A request goes through while any are left, however long its answer.</param>
     /// <exception cref="ArgumentOutOfRangeException">A bound is not positive.</exception>
-    public RequestRateLimiter(int maxRequests, TimeSpan window, TimeProvider time)
+    public RequestRateLimiter(int maxRequests, TimeSpan window, TimeProvider time, long maxBytes = long.MaxValue)
     {
+        ArgumentOutOfRangeException.ThrowIfLessThan(maxBytes, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(maxRequests, 1);
         ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(window, TimeSpan.Zero);
         ArgumentNullException.ThrowIfNull(time);
@@ -31,41 +35,60 @@ public sealed class RequestRateLimiter
         _capacity = maxRequests;
         _fullAfter = (long)(window.TotalSeconds * time.TimestampFrequency);
         _perTick = maxRequests / (double)Math.Max(1, _fullAfter);
+        _maxBytes = maxBytes;
+        _bytesPerTick = maxBytes / (double)Math.Max(1, _fullAfter);
         _sweptAt = time.GetTimestamp();
     }
 
-    /// <summary>Takes a token, if there is one.</summary>
-    /// <param name="peer">Whose bucket.</param>
-    /// <param name="protocol">Which of its buckets.</param>
-    /// <returns>Zero when taken; else how long until one is there.</returns>
+    /// <inheritdoc/>
     public TimeSpan Take(PeerId peer, RequestProtocol protocol)
     {
         ArgumentNullException.ThrowIfNull(peer);
         lock (_gate)
         {
-            long now = _time.GetTimestamp();
-            Sweep(now);
-            if (!_buckets.TryGetValue(peer, out Bucket[]? buckets))
+            ref Bucket bucket = ref Filled(peer, protocol);
+            if (bucket.Tokens >= 1 && bucket.Bytes > 0)
             {
-                buckets = new Bucket[Protocols];
-                Array.Fill(buckets, new Bucket(_capacity, now));
-                _buckets.Add(peer, buckets);
-            }
-
-            ref Bucket bucket = ref buckets[(int)protocol];
-            double tokens = Math.Min(_capacity, bucket.Tokens + ((now - bucket.At) * _perTick));
-            if (tokens >= 1)
-            {
-                bucket = new Bucket(tokens - 1, now);
+                bucket = bucket with { Tokens = bucket.Tokens - 1 };
                 return TimeSpan.Zero;
             }
 
-            bucket = new Bucket(tokens, now);
-            return TimeSpan.FromSeconds(((1 - tokens) / _perTick / _time.TimestampFrequency) + 0.000_001);
+            double ticks = Math.Max((1 - bucket.Tokens) / _perTick, (1 - bucket.Bytes) / _bytesPerTick);
+            return TimeSpan.FromSeconds((ticks / _time.TimestampFrequency) + 0.000_001);
         }
     }
 
-    // A bucket untouched for a whole window is full again, so dropping it loses nothing and bounds the map.
+    /// <inheritdoc/>
+    public void Charge(PeerId peer, RequestProtocol protocol, long bytes)
+    {
+        ArgumentNullException.ThrowIfNull(peer);
+        ArgumentOutOfRangeException.ThrowIfNegative(bytes);
+        lock (_gate)
+        {
+            ref Bucket bucket = ref Filled(peer, protocol);
+            bucket = bucket with { Bytes = bucket.Bytes - bytes };
+        }
+    }
+
+    private ref Bucket Filled(PeerId peer, RequestProtocol protocol)
+    {
+        long now = _time.GetTimestamp();
+        Sweep(now);
+        if (!_buckets.TryGetValue(peer, out Bucket[]? buckets))
+        {
+            buckets = new Bucket[Protocols];
+            Array.Fill(buckets, new Bucket(_capacity, _maxBytes, now));
+            _buckets.Add(peer, buckets);
+        }
+
+        ref Bucket bucket = ref buckets[(int)protocol];
+        long since = now - bucket.At;
+        bucket = new Bucket(
+            Math.Min(_capacity, bucket.Tokens + (since * _perTick)), Math.Min(_maxBytes, bucket.Bytes + (since * _bytesPerTick)), now);
+        return ref bucket;
+    }
+
+    // A bucket that would be full again tells nothing, so dropping it loses nothing and bounds the map.
     private void Sweep(long now)
     {
         if (now - _sweptAt < _fullAfter)
@@ -76,12 +99,12 @@ public sealed class RequestRateLimiter
         _sweptAt = now;
         foreach ((PeerId peer, Bucket[] buckets) in _buckets)
         {
-            if (buckets.All(bucket => now - bucket.At >= _fullAfter))
+            if (buckets.All(bucket => now - bucket.At >= _fullAfter && bucket.Bytes + ((now - bucket.At) * _bytesPerTick) >= _maxBytes))
             {
                 _buckets.Remove(peer);
             }
         }
     }
 
-    private readonly record struct Bucket(double Tokens, long At);
+    private readonly record struct Bucket(double Tokens, double Bytes, long At);
 }

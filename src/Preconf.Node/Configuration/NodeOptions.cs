@@ -23,6 +23,9 @@ internal static class NodeOptions
     /// <summary>Whom to stay connected to.</summary>
     public static Option StaticPeer { get; } = Several("--static-peer", "MULTIADDR", "stay connected to this peer (…/p2p/PEER_ID)");
 
+    /// <summary>Whom to trust.</summary>
+    public static Option TrustedPeer { get; } = Several("--trusted-peer", "PEER_ID|MULTIADDR", "never limit, greylist or ban this peer");
+
     /// <summary>Whom to start with.</summary>
     public static Option Bootnode { get; } = Several("--bootnode", "ENR|ENODE|MULTIADDR", "a node to start from");
 
@@ -67,7 +70,7 @@ internal static class NodeOptions
 
     /// <summary>The flags of a node that runs.</summary>
     public static IReadOnlyList<Option> Run { get; } =
-        [Listen, ChainId, DataDirectory, EphemeralKey, StaticPeer, Bootnode, DiscoveryPort, DiscoveryListen, ExternalAddress, LocalNetwork, Block, NoDiscovery, Domain, Slasher, ExpectedSigner, AnySigner, Json, LogLevel];
+        [Listen, ChainId, DataDirectory, EphemeralKey, StaticPeer, TrustedPeer, Bootnode, DiscoveryPort, DiscoveryListen, ExternalAddress, LocalNetwork, Block, NoDiscovery, Domain, Slasher, ExpectedSigner, AnySigner, Json, LogLevel];
 
     /// <summary>The flags of a light peer that asks or publishes.</summary>
     public static IReadOnlyList<Option> Light { get; } = [ChainId, Domain, Slasher, ExpectedSigner, AnySigner, Json, LogLevel];

@@ -15,6 +15,7 @@ internal static class SettingSources
     {
         ["datadir"] = "DataDirectory",
         ["staticpeer"] = "StaticPeers",
+        ["trustedpeer"] = "TrustedPeers",
         ["bootnode"] = "Bootnodes",
         ["block"] = "Gater:Blocked",
         ["externaladdress"] = "ExternalAddresses",

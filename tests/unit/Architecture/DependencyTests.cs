@@ -14,10 +14,11 @@ public sealed partial class DependencyTests
         ["Crypto"] = ["Types", "Ssz", "Interop"],
         ["Protocol"] = ["Types", "Crypto"],
         ["RateLimiting"] = ["Protocol"],
+        ["Reputation"] = ["Protocol"],
         ["Storage"] = ["Types", "Ssz"],
         ["Validation"] = ["Types", "Ssz", "Crypto"],
         ["Diagnostics"] = ["Interop"],
-        ["Network"] = ["Types", "Ssz", "Crypto", "Protocol", "RateLimiting", "Storage", "Validation", "Diagnostics", "Interop"],
+        ["Network"] = ["Types", "Ssz", "Crypto", "Protocol", "RateLimiting", "Reputation", "Storage", "Validation", "Diagnostics", "Interop"],
         ["Sync"] = ["Types", "Protocol", "Network", "Validation", "Storage"],
     };
 

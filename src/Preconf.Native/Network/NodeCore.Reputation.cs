@@ -1,0 +1,93 @@
+using System.Text;
+using Microsoft.Extensions.Logging;
+using Preconf.Native.Protocol;
+using Preconf.Native.Reputation;
+using Preconf.Native.Validation;
+
+namespace Preconf.Native.Network;
+
+/// <summary>What standings do to the network, and what the network does to standings.</summary>
+internal sealed partial class NodeCore : IReputationEffects
+{
+    private readonly Lock _blockGate = new();
+    private readonly HashSet<PeerId> _banned = [];
+    private readonly HashSet<PeerId> _blockedByHost = [];
+    private ITimer? _reputationTimer;
+
+    public ReputationBook Reputation { get; }
+
+    /// <summary>The sender of a message is to blame; each message is reported once, where it was judged.</summary>
+    public void Blame(PeerId peer, ValidationReason reason, string where) =>
+        Reputation.Report(peer, ReasonOf(reason), $"{where}: {reason}");
+
+    /// <summary>The host blocks a peer, or lifts its own block; a ban is another.</summary>
+    public void SetBlockedByHost(PeerId peer, bool blocked)
+    {
+        lock (_blockGate)
+        {
+            _ = blocked ? _blockedByHost.Add(peer) : _blockedByHost.Remove(peer);
+            ApplyBlock(peer);
+        }
+    }
+
+    void IReputationEffects.PushScore(PeerId peer, double score) => Native.SetScore(IdText(peer), score);
+
+    void IReputationEffects.SetBlocked(PeerId peer, bool blocked)
+    {
+        lock (_blockGate)
+        {
+            _ = blocked ? _banned.Add(peer) : _banned.Remove(peer);
+            ApplyBlock(peer);
+        }
+    }
+
+    void IReputationEffects.Tell(PeerId peer, in ReputationEntry entry)
+    {
+        NetworkEventKind kind = entry.Reason switch
+        {
+            ReputationReason.Banned or ReputationReason.BannedByHost => NetworkEventKind.PeerBanned,
+            ReputationReason.BanEnded or ReputationReason.UnbannedByHost => NetworkEventKind.PeerUnbanned,
+            ReputationReason.Greylisted or ReputationReason.GreylistLifted => NetworkEventKind.PeerGreylisted,
+            _ => NetworkEventKind.PeerPenalised,
+        };
+        if (kind == NetworkEventKind.PeerPenalised && entry.Delta >= 0)
+        {
+            return;
+        }
+
+        string text = entry.Detail is null ? entry.Reason.ToString() : $"{entry.Reason}: {entry.Detail}";
+        Events.Publish(new NetworkEvent(kind, peer, text) { Flag = entry.Reason == ReputationReason.Greylisted });
+    }
+
+    void IReputationEffects.BansNotKept(string why) => LogBansNotKept(_logger, why);
+
+    private static ReputationReason ReasonOf(ValidationReason reason) => reason switch
+    {
+        ValidationReason.Undecodable => ReputationReason.Garbage,
+        ValidationReason.BadSignature => ReputationReason.BadSignature,
+        ValidationReason.WrongSigner => ReputationReason.WrongSigner,
+        ValidationReason.TxListHashMismatch or ValidationReason.UnrequestedTxList => ReputationReason.WrongHash,
+        _ => ReputationReason.RuleBroken,
+    };
+
+    private static byte[] IdText(PeerId peer) => Encoding.ASCII.GetBytes(peer.ToString());
+
+    private ReputationBook OpenReputation()
+    {
+        RateLimitOptions limits = Config.RateLimit;
+        BanFile? file = Config.EphemeralKey ? null : new BanFile(P2pNode.BanFile(Config.DataDirectory));
+        return new ReputationBook(
+            Config.Reputation,
+            Config.TrustedPeers.Select(text => P2pConfigValidation.TryPeer(text, out PeerId? peer) ? peer : throw new FormatException(text)),
+            this,
+            Time,
+            file,
+            limits.Patience,
+            limits.Window * 10);
+    }
+
+    private void ApplyBlock(PeerId peer) => Native.SetBlocked(IdText(peer), _banned.Contains(peer) || _blockedByHost.Contains(peer));
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "bans are not kept across a restart as they should be: {Why}")]
+    private static partial void LogBansNotKept(ILogger logger, string why);
+}

@@ -1,0 +1,125 @@
+using System.Globalization;
+using System.Text;
+using Preconf.Native.Protocol;
+
+namespace Preconf.Native.Reputation;
+
+/// <summary>
+/// The bans of a data directory: a text file, a version line, then per ban the peer id, the end in Unix milliseconds (<c>never</c> for
+/// none), the reason and its words, parted by spaces. Replaced whole, so a crash leaves the old or the new one.
+/// </summary>
+public sealed class BanFile
+{
+    private const string Version = "preconf-native bans 1";
+    private const string Never = "never";
+    private const long MaxBytes = 4 << 20;
+    private readonly string _path;
+
+    /// <summary>Names the file; nothing is read yet.</summary>
+    /// <param name="path">Its path. Its folder is made when it is written.</param>
+    public BanFile(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        _path = path;
+    }
+
+    /// <summary>Reads the bans.</summary>
+    /// <param name="max">Bans read at most.</param>
+    /// <param name="skipped">Lines that are no ban.</param>
+    /// <returns>The bans, ended ones included; none when there is no file.</returns>
+    /// <exception cref="IOException">It can't be read, is of another version or larger than 4 MiB.</exception>
+    /// <exception cref="UnauthorizedAccessException">It may not be read.</exception>
+    public IReadOnlyList<PeerBan> Read(int max, out int skipped)
+    {
+        skipped = 0;
+        List<PeerBan> bans = [];
+        if (!File.Exists(_path))
+        {
+            return bans;
+        }
+
+        if (new FileInfo(_path).Length > MaxBytes)
+        {
+            throw new IOException($"{_path}: larger than {MaxBytes} bytes; it is no file of bans, move it away");
+        }
+
+        using StreamReader lines = new(_path, Encoding.UTF8);
+        if (lines.ReadLine() != Version)
+        {
+            throw new IOException($"{_path}: does not begin with '{Version}'; move it away");
+        }
+
+        while (lines.ReadLine() is { } line)
+        {
+            if (bans.Count < max && TryParse(line, out PeerBan? ban))
+            {
+                bans.Add(ban);
+            }
+            else
+            {
+                skipped++;
+            }
+        }
+
+        return bans;
+    }
+
+    /// <summary>Replaces the file.</summary>
+    /// <param name="bans">All bans.</param>
+    /// <exception cref="IOException">It can't be written.</exception>
+    /// <exception cref="UnauthorizedAccessException">It may not be written.</exception>
+    public void Write(IEnumerable<PeerBan> bans)
+    {
+        ArgumentNullException.ThrowIfNull(bans);
+        StringBuilder text = new();
+        text.Append(Version).Append('\n');
+        foreach (PeerBan ban in bans)
+        {
+            string end = ban.Until == DateTimeOffset.MaxValue ? Never : ban.Until.ToUnixTimeMilliseconds().ToString(CultureInfo.InvariantCulture);
+            text.Append(ban.Peer).Append(' ').Append(end).Append(' ').Append(ban.Reason).Append(' ')
+                .Append(string.Concat((ban.Detail ?? string.Empty).Select(letter => char.IsControl(letter) ? ' ' : letter))).Append('\n');
+        }
+
+        string next = _path + ".new";
+        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(_path))!);
+        using (FileStream file = new(next, FileMode.Create, FileAccess.Write, FileShare.None))
+        {
+            file.Write(Encoding.UTF8.GetBytes(text.ToString()));
+            file.Flush(flushToDisk: true);
+        }
+
+        File.Move(next, _path, overwrite: true);
+    }
+
+    private static bool TryParse(string line, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out PeerBan? ban)
+    {
+        ban = null;
+        string[] words = line.Split(' ', 4);
+        if (words.Length < 3 || !PeerId.TryParse(words[0], out PeerId? peer) || !TryEnd(words[1], out DateTimeOffset until)
+            || !Enum.TryParse(words[2], out ReputationReason reason) || reason is not (ReputationReason.Banned or ReputationReason.BannedByHost))
+        {
+            return false;
+        }
+
+        string? detail = words.Length == 4 && words[3].Length != 0 ? words[3][..Math.Min(words[3].Length, ReputationEntry.MaxDetail)] : null;
+        ban = new PeerBan(peer, until, reason, detail);
+        return true;
+    }
+
+    private static bool TryEnd(string text, out DateTimeOffset until)
+    {
+        until = DateTimeOffset.MaxValue;
+        if (text == Never)
+        {
+            return true;
+        }
+
+        if (!long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long unix) || unix > DateTimeOffset.MaxValue.ToUnixTimeMilliseconds())
+        {
+            return false;
+        }
+
+        until = DateTimeOffset.FromUnixTimeMilliseconds(unix);
+        return true;
+    }
+}

@@ -1,0 +1,542 @@
+using Preconf.Native.Protocol;
+
+namespace Preconf.Native.Reputation;
+
+/// <summary>What a change of standing does to the network. Called under the book's lock: must not wait and not call the book.</summary>
+public interface IReputationEffects
+{
+    /// <summary>The score that gossipsub is to know.</summary>
+    /// <param name="peer">Whose.</param>
+    /// <param name="score">The application score.</param>
+    void PushScore(PeerId peer, double score);
+
+    /// <summary>A ban begins or ends.</summary>
+    /// <param name="peer">Whose.</param>
+    /// <param name="blocked">Whether it begins.</param>
+    void SetBlocked(PeerId peer, bool blocked);
+
+    /// <summary>A change other than a reward.</summary>
+    /// <param name="peer">Whose.</param>
+    /// <param name="entry">What.</param>
+    void Tell(PeerId peer, in ReputationEntry entry);
+
+    /// <summary>The bans could not be kept.</summary>
+    /// <param name="why">What failed.</param>
+    void BansNotKept(string why);
+}
+
+/// <summary>
+/// Where every peer stands, by peer id, so a reconnect changes nothing: scores, the greylist, bans with their ends, and the last reasons.
+/// Bounded per peer and in all. Trusted peers keep a history, but nothing costs them. Thread-safe; recording a reward allocates nothing.
+/// </summary>
+public sealed class ReputationBook
+{
+    /// <summary>
+    /// What a greylisted peer's score is lowered by for gossipsub: more than first deliveries can earn on both topics (weight 0.5, cap 20), so
+    /// that no earlier merit there keeps it in the mesh, and below the threshold at which gossipsub ignores what it sends.
+    /// </summary>
+    public const double GreylistWeight = 25;
+
+    private const double ScoreStep = 0.01;
+    private const double Forgettable = 0.01;
+    private readonly Lock _gate = new();
+    private readonly Dictionary<PeerId, Standing> _peers = [];
+    private readonly Dictionary<PeerId, PeerBan> _bans = [];
+    private readonly List<PeerId> _leaving = [];
+    private readonly HashSet<PeerId> _trusted;
+    private readonly ReputationOptions _options;
+    private readonly DefaultPolicy _policy;
+    private readonly ReferencePolicy? _reference;
+    private readonly IReputationEffects _effects;
+    private readonly TimeProvider _time;
+    private readonly BanFile? _file;
+    private readonly int _patience;
+    private readonly double _patiencePerTick;
+
+    /// <summary>Makes a book and applies the bans that were kept and have not ended.</summary>
+    /// <param name="options">The rules.</param>
+    /// <param name="trusted">Who is never limited, greylisted or banned.</param>
+    /// <param name="effects">What changes do.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="file">Where bans are kept; null for nowhere.</param>
+    /// <param name="overLimitPatience">Refusals over the rate limit in <paramref name="overLimitWindow"/> that are forgiven; at least 1.</param>
+    /// <param name="overLimitWindow">In this time all of them are forgotten; null for 80 s.</param>
+    public ReputationBook(
+        ReputationOptions options, IEnumerable<PeerId> trusted, IReputationEffects effects, TimeProvider time, BanFile? file = null,
+        int overLimitPatience = 64, TimeSpan? overLimitWindow = null)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(effects);
+        ArgumentNullException.ThrowIfNull(time);
+        _options = options;
+        _trusted = [.. trusted];
+        _effects = effects;
+        _time = time;
+        _file = file;
+        _patience = overLimitPatience;
+        _patiencePerTick = overLimitPatience / ((overLimitWindow ?? TimeSpan.FromSeconds(80)).TotalSeconds * time.TimestampFrequency);
+        _policy = new DefaultPolicy(options, time);
+        _reference = options.Policy == ReputationPolicy.Reference
+            ? new ReferencePolicy(options.GreylistThreshold, options.BanThreshold, options.HalfLife, time, options.MaxPeers)
+            : null;
+        lock (_gate)
+        {
+            Load();
+        }
+    }
+
+    /// <summary>Peers remembered.</summary>
+    public int Count
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _peers.Count;
+            }
+        }
+    }
+
+    /// <summary>The bans in force, in no order.</summary>
+    public IReadOnlyList<PeerBan> Bans
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return [.. _bans.Values];
+            }
+        }
+    }
+
+    /// <summary>Whether a peer is trusted.</summary>
+    /// <param name="peer">Whom.</param>
+    /// <returns>True when nothing limits it.</returns>
+    public bool IsTrusted(PeerId peer) => _trusted.Contains(peer);
+
+    /// <summary>Whether a peer is greylisted: not asked unless named, its requests refused, out of gossipsub's mesh.</summary>
+    /// <param name="peer">Whom.</param>
+    /// <returns>True when it is.</returns>
+    public bool IsGreylisted(PeerId peer)
+    {
+        lock (_gate)
+        {
+            return _peers.TryGetValue(peer, out Standing? standing) && standing.Greylisted;
+        }
+    }
+
+    /// <summary>How much a peer is to be preferred for requests.</summary>
+    /// <param name="peer">Whom.</param>
+    /// <returns>1 without failures lately, towards 0 with many.</returns>
+    public double PreferenceOf(PeerId peer)
+    {
+        lock (_gate)
+        {
+            if (!_peers.TryGetValue(peer, out Standing? standing))
+            {
+                return 1;
+            }
+
+            _policy.Decay(ref standing.Score);
+            return standing.Score.Preference;
+        }
+    }
+
+    /// <summary>Records what a peer did or what befell it.</summary>
+    /// <param name="peer">Whom.</param>
+    /// <param name="reason">What; not one of the greylist's or a ban's, which the book makes itself.</param>
+    /// <param name="detail">Which rule or message; cut at <see cref="ReputationEntry.MaxDetail"/> characters.</param>
+    public void Report(PeerId peer, ReputationReason reason, string? detail = null)
+    {
+        ArgumentNullException.ThrowIfNull(peer);
+        lock (_gate)
+        {
+            Standing standing = Find(peer);
+            if (_trusted.Contains(peer) && (DefaultPolicy.DeltaOf(reason) < 0 || (_reference is not null && DefaultPolicy.DeltaOf(reason) == 0)))
+            {
+                Record(peer, standing, reason, detail, 0);
+                return;
+            }
+
+            if (_reference is not null)
+            {
+                ApplyReference(peer, standing, reason, detail);
+                return;
+            }
+
+            double delta = _policy.Apply(ref standing.Score, reason);
+            Record(peer, standing, reason, detail, delta);
+            if (delta < 0)
+            {
+                Settle(peer, standing);
+            }
+            else if (reason == ReputationReason.OverLimit && !_trusted.Contains(peer) && IsFlood(standing))
+            {
+                Record(peer, standing, ReputationReason.Flood, detail, _policy.Apply(ref standing.Score, ReputationReason.Flood));
+                Settle(peer, standing);
+            }
+        }
+    }
+
+    /// <summary>Bans a peer.</summary>
+    /// <param name="peer">Whom.</param>
+    /// <param name="duration">For how long; null for <see cref="ReputationOptions.BanDuration"/>. Above zero.</param>
+    /// <param name="detail">Why, for people.</param>
+    /// <returns>False for a trusted peer, which is never banned.</returns>
+    public bool Ban(PeerId peer, TimeSpan? duration, string? detail)
+    {
+        ArgumentNullException.ThrowIfNull(peer);
+        TimeSpan wanted = duration ?? _options.BanDuration;
+        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(wanted, TimeSpan.Zero, nameof(duration));
+        lock (_gate)
+        {
+            if (_trusted.Contains(peer))
+            {
+                return false;
+            }
+
+            Begin(peer, ReputationReason.BannedByHost, detail, EndAfter(wanted));
+            Keep();
+            return true;
+        }
+    }
+
+    /// <summary>Lifts a ban; the peer's score starts again from zero.</summary>
+    /// <param name="peer">Whose.</param>
+    /// <returns>False when it was not banned.</returns>
+    public bool Unban(PeerId peer)
+    {
+        ArgumentNullException.ThrowIfNull(peer);
+        lock (_gate)
+        {
+            if (!End(peer, ReputationReason.UnbannedByHost))
+            {
+                return false;
+            }
+
+            Keep();
+            return true;
+        }
+    }
+
+    /// <summary>Where a peer stands and why.</summary>
+    /// <param name="peer">Whom.</param>
+    /// <returns>Its standing; that of an unknown peer is all zero and empty.</returns>
+    public PeerReputation Explain(PeerId peer)
+    {
+        ArgumentNullException.ThrowIfNull(peer);
+        lock (_gate)
+        {
+            DateTimeOffset? until = _bans.TryGetValue(peer, out PeerBan? ban) ? ban.Until : null;
+            if (!_peers.TryGetValue(peer, out Standing? standing))
+            {
+                return new PeerReputation(peer, 0, 1, false, _trusted.Contains(peer), until, []);
+            }
+
+            Refresh(standing);
+            return new PeerReputation(
+                peer, standing.Score.Value, standing.Score.Preference, standing.Greylisted, _trusted.Contains(peer), until, standing.History.ToArray());
+        }
+    }
+
+    /// <summary>What the timer does: decay, the greylist, bans that begin or end, scores for gossipsub, forgetting.</summary>
+    public void Tick()
+    {
+        lock (_gate)
+        {
+            bool changed = EndBans();
+            _leaving.Clear();
+            foreach ((PeerId peer, Standing standing) in _peers)
+            {
+                Refresh(standing);
+                if (_reference is null && !_trusted.Contains(peer))
+                {
+                    changed |= Judge(peer, standing);
+                }
+
+                PushScore(peer, standing);
+                if (IsForgettable(peer, standing))
+                {
+                    _leaving.Add(peer);
+                }
+            }
+
+            foreach (PeerId peer in _leaving)
+            {
+                Forget(peer);
+            }
+
+            if (changed)
+            {
+                Keep();
+            }
+        }
+    }
+
+    private void Load()
+    {
+        if (_file is null)
+        {
+            return;
+        }
+
+        try
+        {
+            foreach (PeerBan ban in _file.Read(_options.MaxBans, out int skipped))
+            {
+                if (ban.Until > _time.GetUtcNow() && !_trusted.Contains(ban.Peer))
+                {
+                    _bans[ban.Peer] = ban;
+                    _effects.SetBlocked(ban.Peer, true);
+                }
+
+                if (skipped != 0)
+                {
+                    _effects.BansNotKept($"{skipped} lines of the file of bans were not understood");
+                    skipped = 0;
+                }
+            }
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            _effects.BansNotKept(error.Message);
+        }
+    }
+
+    private void Keep()
+    {
+        try
+        {
+            _file?.Write(_bans.Values);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            _effects.BansNotKept(error.Message);
+        }
+    }
+
+    private void ApplyReference(PeerId peer, Standing standing, ReputationReason reason, string? detail)
+    {
+        ReputationAction action = reason switch
+        {
+            ReputationReason.Accepted => ReputationAction.GossipValid,
+            ReputationReason.Answered => ReputationAction.ReqRespSuccess,
+            ReputationReason.OverLimit => ReputationAction.Timeout,
+            ReputationReason.TimedOut or ReputationReason.TransportFailed => ReputationAction.ReqRespError,
+            _ => ReputationAction.GossipInvalid,
+        };
+        double before = standing.Score.Value;
+        ReputationUpdate update = _reference!.Apply(peer, action);
+        standing.Score.Value = update.Score;
+        Record(peer, standing, reason, detail, update.Score - before);
+        SetGreylisted(peer, standing, update.IsGreylisted && !_trusted.Contains(peer));
+        if (update.IsBanned && !update.WasBanned && !_trusted.Contains(peer))
+        {
+            Begin(peer, ReputationReason.Banned, detail, DateTimeOffset.MaxValue);
+            Keep();
+        }
+        else if (!update.IsBanned && update.WasBanned && End(peer, ReputationReason.BanEnded))
+        {
+            Keep();
+        }
+
+        PushScore(peer, standing);
+    }
+
+    private void Refresh(Standing standing)
+    {
+        if (_reference is null)
+        {
+            _policy.Decay(ref standing.Score);
+        }
+    }
+
+    private void Settle(PeerId peer, Standing standing)
+    {
+        if (Judge(peer, standing))
+        {
+            Keep();
+        }
+
+        PushScore(peer, standing);
+    }
+
+    private bool Judge(PeerId peer, Standing standing)
+    {
+        SetGreylisted(peer, standing, _policy.IsGreylisted(in standing.Score));
+        if (!_policy.IsBannable(ref standing.Score) || _bans.ContainsKey(peer))
+        {
+            return false;
+        }
+
+        Begin(peer, ReputationReason.Banned, standing.LastFault, EndAfter(_options.BanDuration));
+        return true;
+    }
+
+    private void SetGreylisted(PeerId peer, Standing standing, bool greylisted)
+    {
+        if (standing.Greylisted != greylisted)
+        {
+            standing.Greylisted = greylisted;
+            Record(peer, standing, greylisted ? ReputationReason.Greylisted : ReputationReason.GreylistLifted, null, 0);
+        }
+    }
+
+    private void Begin(PeerId peer, ReputationReason reason, string? detail, DateTimeOffset until)
+    {
+        if (!_bans.ContainsKey(peer) && _bans.Count >= _options.MaxBans)
+        {
+            End(_bans.Values.MinBy(ban => ban.Until)!.Peer, ReputationReason.BanEnded);
+        }
+
+        _bans[peer] = new PeerBan(peer, until, reason, Cut(detail));
+        Record(peer, Find(peer), reason, detail, 0);
+        _effects.SetBlocked(peer, true);
+    }
+
+    private bool End(PeerId peer, ReputationReason reason)
+    {
+        if (!_bans.Remove(peer))
+        {
+            return false;
+        }
+
+        // Whoever comes back starts anew: else the rest of the old score would ban it again at its first tick.
+        Standing standing = Find(peer);
+        _reference?.Forget(peer);
+        double before = standing.Score.Value;
+        standing.Score = new PeerScore { At = _time.GetTimestamp() };
+        standing.Greylisted = false;
+        standing.OverLimit = 0;
+        Record(peer, standing, reason, null, -before);
+        _effects.SetBlocked(peer, false);
+        PushScore(peer, standing);
+        return true;
+    }
+
+    private bool EndBans()
+    {
+        DateTimeOffset now = _time.GetUtcNow();
+        _leaving.Clear();
+        foreach ((PeerId peer, PeerBan ban) in _bans)
+        {
+            if (ban.Until <= now)
+            {
+                _leaving.Add(peer);
+            }
+        }
+
+        foreach (PeerId peer in _leaving)
+        {
+            End(peer, ReputationReason.BanEnded);
+        }
+
+        return _leaving.Count != 0;
+    }
+
+    private bool IsFlood(Standing standing)
+    {
+        long now = _time.GetTimestamp();
+        standing.OverLimit = Math.Max(0, standing.OverLimit - ((now - standing.OverLimitAt) * _patiencePerTick)) + 1;
+        standing.OverLimitAt = now;
+        if (standing.OverLimit <= _patience)
+        {
+            return false;
+        }
+
+        standing.OverLimit = 0;
+        return true;
+    }
+
+    private void PushScore(PeerId peer, Standing standing)
+    {
+        double score = standing.Score.Value - (standing.Greylisted ? GreylistWeight : 0);
+        score = Math.Abs(score) < ScoreStep ? 0 : score;
+        if (Math.Abs(score - standing.Pushed) >= ScoreStep || (score == 0 && standing.Pushed != 0))
+        {
+            standing.Pushed = score;
+            _effects.PushScore(peer, score);
+        }
+    }
+
+    private void Record(PeerId peer, Standing standing, ReputationReason reason, string? detail, double delta)
+    {
+        ReputationEntry entry = new(_time.GetUtcNow(), reason, Cut(detail), delta, standing.Score.Value, 1);
+        standing.TouchedAt = _time.GetTimestamp();
+        standing.History.Add(in entry);
+        if (delta < 0 && DefaultPolicy.DeltaOf(reason) < 0)
+        {
+            standing.LastFault = detail is null ? reason.ToString() : Cut($"{reason}: {detail}");
+        }
+
+        if (reason is not (ReputationReason.Accepted or ReputationReason.Answered or ReputationReason.OverLimit))
+        {
+            _effects.Tell(peer, in entry);
+        }
+    }
+
+    private Standing Find(PeerId peer)
+    {
+        if (_peers.TryGetValue(peer, out Standing? standing))
+        {
+            return standing;
+        }
+
+        if (_peers.Count >= _options.MaxPeers)
+        {
+            Forget(_peers.MinBy(known => (_bans.ContainsKey(known.Key), Weight(known.Value), known.Value.TouchedAt)).Key);
+        }
+
+        standing = new Standing(_options.HistoryPerPeer) { Score = new PeerScore { At = _time.GetTimestamp() } };
+        _peers.Add(peer, standing);
+        return standing;
+    }
+
+    private void Forget(PeerId peer)
+    {
+        if (_peers.Remove(peer, out Standing? standing) && standing.Pushed != 0)
+        {
+            _effects.PushScore(peer, 0);
+        }
+
+        if (!_bans.ContainsKey(peer))
+        {
+            _reference?.Forget(peer);
+        }
+    }
+
+    // Its history is worth keeping for a while after its score has faded: an hour.
+    private bool IsForgettable(PeerId peer, Standing standing) =>
+        Weight(standing) < Forgettable && !_bans.ContainsKey(peer) && _time.GetElapsedTime(standing.TouchedAt) > TimeSpan.FromHours(1);
+
+    private static double Weight(Standing standing) => Math.Max(-standing.Score.Value, 0) + standing.Score.Failures;
+
+    private DateTimeOffset EndAfter(TimeSpan duration)
+    {
+        DateTimeOffset now = _time.GetUtcNow();
+        return duration >= DateTimeOffset.MaxValue - now ? DateTimeOffset.MaxValue : now + duration;
+    }
+
+    private static string? Cut(string? detail) => detail?.Length > ReputationEntry.MaxDetail ? detail[..ReputationEntry.MaxDetail] : detail;
+
+    private sealed class Standing(int history)
+    {
+#pragma warning disable SA1401 // A struct that the policy changes in place.
+        public PeerScore Score;
+#pragma warning restore SA1401
+
+        public ReputationHistory History { get; } = new(history);
+
+        public bool Greylisted { get; set; }
+
+        public double Pushed { get; set; }
+
+        public string? LastFault { get; set; }
+
+        public long TouchedAt { get; set; }
+
+        public double OverLimit { get; set; }
+
+        public long OverLimitAt { get; set; }
+    }
+}
