@@ -18,8 +18,9 @@ internal static class Program
             PublishCommand.Create(),
             DemoCommand.Create(),
             RoleCommand.Create(),
+            EnrCommand.Create(),
         };
-        foreach (Command command in AskCommands.Create())
+        foreach (Command command in AskCommands.Create().Concat(AdminCommands.Create()))
         {
             root.Subcommands.Add(command);
         }

@@ -2,6 +2,7 @@ using System.CommandLine;
 using Microsoft.Extensions.Logging;
 using Preconf.Native.Network;
 using Preconf.Native.Protocol;
+using Preconf.Node.Admin;
 using Preconf.Node.Configuration;
 using Preconf.Node.Output;
 
@@ -50,6 +51,7 @@ internal static partial class RunCommand
             return ExitCode.Ok;
         }
 
+        await using AdminSocket? admin = OpenAdmin(settings.Node, node.Handle, logger);
         Task telling = Task.Run(() => TellAsync(node.Handle, events, output), CancellationToken.None);
         await node.RunAsync(signals.Token).ConfigureAwait(false);
 
@@ -57,6 +59,28 @@ internal static partial class RunCommand
         await Task.WhenAny(telling, Task.Delay(LastLines)).ConfigureAwait(false);
         return ExitCode.Ok;
     }
+
+    // A node whose key dies with it has nothing in the default data directory, which others of the kind share.
+    private static AdminSocket? OpenAdmin(P2pConfig config, P2pHandle handle, ILogger logger)
+    {
+        if (config.DataDirectory.Length == 0 || (config.EphemeralKey && config.DataDirectory == new P2pConfig().DataDirectory))
+        {
+            return null;
+        }
+
+        try
+        {
+            return AdminSocket.Open(config.DataDirectory, new AdminVerbs(handle, config).AnswerAsync, logger);
+        }
+        catch (IOException error)
+        {
+            LogNoAdmin(logger, error.Message);
+            return null;
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "no admin socket, so `preconf-node peers` and the like can't reach this node: {Error}")]
+    private static partial void LogNoAdmin(ILogger logger, string error);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Variable} is not a setting; it has no effect")]
     private static partial void LogUnknownVariable(ILogger logger, string variable);

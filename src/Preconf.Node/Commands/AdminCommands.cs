@@ -1,0 +1,219 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using Preconf.Native.Network;
+using Preconf.Native.Protocol;
+using Preconf.Node.Admin;
+using Preconf.Node.Configuration;
+using Preconf.Node.Output;
+
+namespace Preconf.Node.Commands;
+
+/// <summary><c>peers</c>, <c>connect</c>, <c>ban</c> and <c>unban</c>: asking a running node through its admin socket.</summary>
+internal static class AdminCommands
+{
+    private static readonly Argument<string> Address = new("address") { HelpName = "MULTIADDR|ENR", Description = "whom to dial; with …/p2p/PEER_ID nobody else is accepted" };
+    private static readonly Argument<string> Peer = new("peer") { HelpName = "PEER_ID", Description = "the peer's id, or an address of it that ends in /p2p/PEER_ID" };
+    private static readonly Option<string> Timeout = new("--timeout") { HelpName = "TIME", Description = "give up after this, e.g. 10, 2.5s, 500ms", DefaultValueFactory = _ => "10" };
+    private static readonly Option[] Settings = [NodeOptions.DataDirectory, NodeOptions.Json];
+
+    /// <summary>Makes the commands.</summary>
+    public static IEnumerable<Command> Create() =>
+    [
+        Make("peers", "Show the peers of the running node.", null, (_, _) => Verb(AdminVerbs.Peers), ShowPeers),
+        Make("connect", "Have the running node dial a peer; done when it is connected.", Address, (parse, faults) =>
+        {
+            string address = DialableOf(parse.GetValue(Address)!, faults);
+            return json =>
+            {
+                json.WriteString("verb", AdminVerbs.Connect);
+                json.WriteString("address", address);
+            };
+        }, (answer, settings) => ShowPeer(answer, settings, "connected to")),
+        MakeBan("ban", "Have the running node close its connections with a peer and take none, until unban or its end.", AdminVerbs.Ban, "banned"),
+        MakeBan("unban", "Lift a ban.", AdminVerbs.Unban, "no longer banned"),
+    ];
+
+    /// <summary>Adds the options of a command that asks the running node.</summary>
+    /// <param name="command">The command.</param>
+    public static void AddOptions(Command command)
+    {
+        command.Options.Add(Timeout);
+        NodeOptions.AddTo(command, Settings);
+    }
+
+    /// <summary>Reads the settings of such a command.</summary>
+    /// <param name="parse">The command line.</param>
+    /// <exception cref="P2pConfigException">Faults.</exception>
+    public static NodeSettings ReadSettings(ParseResult parse) => SettingSources.Read(parse, Settings);
+
+    /// <summary>Asks the running node within the time of the command line.</summary>
+    /// <param name="parse">The command line.</param>
+    /// <param name="settings">The settings: which node.</param>
+    /// <param name="faults">Faults found so far; they end the command.</param>
+    /// <param name="request">Writes the request.</param>
+    /// <returns>The answer.</returns>
+    /// <exception cref="P2pConfigException">There are faults.</exception>
+    /// <exception cref="CommandException">The node is not there or refused.</exception>
+    public static async Task<JsonElement> AskAsync(ParseResult parse, NodeSettings settings, List<string> faults, Action<Utf8JsonWriter> request)
+    {
+        TimeSpan timeout = PeerCommand.Read(Timeout.Name, parse.GetValue(Timeout), TimeSpan.Zero, faults);
+        if (settings.Node.DataDirectory.Length == 0)
+        {
+            faults.Add("--data-dir: there is no default here; name a folder");
+        }
+
+        if (faults.Count != 0)
+        {
+            throw new P2pConfigException(faults);
+        }
+
+        using StopSignals signals = new();
+        using CancellationTokenSource deadline = CancellationTokenSource.CreateLinkedTokenSource(signals.Token);
+        deadline.CancelAfter(timeout);
+        try
+        {
+            return await AdminClient.AskAsync(settings.Node.DataDirectory, request, deadline.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException error) when (deadline.IsCancellationRequested)
+        {
+            throw signals.Token.IsCancellationRequested
+                ? new CommandException(ExitCode.Interrupted, "interrupted", "interrupted before it was done", error)
+                : new CommandException(ExitCode.TimedOut, "timeout", string.Create(CultureInfo.InvariantCulture, $"the node did not answer within {timeout.TotalSeconds:0.###} s"), error);
+        }
+        catch (AdminException error)
+        {
+            throw new CommandException(CodeOf(error.Code), error.Code, error.Message, error);
+        }
+    }
+
+    /// <summary>A request without arguments.</summary>
+    /// <param name="verb">What is asked for.</param>
+    public static Action<Utf8JsonWriter> Verb(string verb) => json => json.WriteString("verb", verb);
+
+    private static Command MakeBan(string name, string description, string verb, string done) => Make(name, description, Peer, (parse, faults) =>
+    {
+        string text = parse.GetValue(Peer)!;
+        PeerId? peer = PeerId.TryParse(text, out PeerId? id) ? id : Multiaddr.TryParse(text, out Multiaddr? address) ? address.PeerId : null;
+        if (peer is null)
+        {
+            faults.Add($"PEER_ID: '{text}' is not a peer id, e.g. 16Uiu2…");
+        }
+
+        return json =>
+        {
+            json.WriteString("verb", verb);
+            json.WriteString("peer", peer!.ToString());
+        };
+    }, (answer, settings) => ShowPeer(answer, settings, done));
+
+    private static Command Make(
+        string name, string description, Argument? argument, Func<ParseResult, List<string>, Action<Utf8JsonWriter>> prepare, Action<JsonElement, NodeSettings> show)
+    {
+        Command command = new(name, description);
+        if (argument is not null)
+        {
+            command.Arguments.Add(argument);
+        }
+
+        AddOptions(command);
+        command.SetAction(async (parse, _) =>
+        {
+            NodeSettings settings = ReadSettings(parse);
+            List<string> faults = [];
+            Action<Utf8JsonWriter> request = prepare(parse, faults);
+            show(await AskAsync(parse, settings, faults, request).ConfigureAwait(false), settings);
+            return (int)ExitCode.Ok;
+        });
+        return command;
+    }
+
+    private static string DialableOf(string text, List<string> faults)
+    {
+        if (!text.StartsWith("enr:", StringComparison.Ordinal))
+        {
+            if (!Multiaddr.TryParse(text, out _))
+            {
+                faults.Add($"MULTIADDR: '{text}' is not a multiaddr; write e.g. /ip4/192.0.2.1/tcp/9000/p2p/16Uiu2…");
+            }
+
+            return text;
+        }
+
+        if (!Enr.TryParse(text, out Enr? record, out string? fault))
+        {
+            faults.Add($"ENR: {fault}");
+            return text;
+        }
+
+        EnrEndpoints at = record.Endpoints;
+        (string Family, System.Net.IPAddress? Ip, int? Port) way = at is { Ip: not null, Tcp: not null } ? ("ip4", at.Ip, at.Tcp) : ("ip6", at.Ip6, at.Tcp6 ?? at.Tcp);
+        if (way.Ip is null || way.Port is null)
+        {
+            faults.Add("ENR: it names no IP address with a TCP port, so nobody can dial it");
+        }
+
+        return string.Create(CultureInfo.InvariantCulture, $"/{way.Family}/{way.Ip}/tcp/{way.Port}/p2p/{record.PeerId}");
+    }
+
+    private static ExitCode CodeOf(string code) => code switch
+    {
+        "dial_failed" or "gate_blocked" or "send_command_failed" => ExitCode.NoConnection,
+        AdminException.NotFound => ExitCode.NotFound,
+        AdminException.Internal => ExitCode.Unexpected,
+        _ => ExitCode.Refused,
+    };
+
+    private static void ShowPeer(JsonElement answer, NodeSettings settings, string done)
+    {
+        string peer = answer.GetProperty("peer").GetString()!;
+        if (settings.Json)
+        {
+            JsonLines.StandardOutput.Write(json => json.WriteString("peer", peer));
+        }
+        else
+        {
+            Console.Out.WriteLine($"{done} {peer}");
+        }
+    }
+
+    private static void ShowPeers(JsonElement answer, NodeSettings settings)
+    {
+        Table table = new("PEER", "WAY", "TRANSPORT", "SINCE", "TOPICS", "LATENCY", "ADDRESS", "AGENT");
+        foreach (JsonElement peer in answer.GetProperty("peers").EnumerateArray())
+        {
+            if (settings.Json)
+            {
+                JsonLines.StandardOutput.Write(json =>
+                {
+                    foreach (JsonProperty property in peer.EnumerateObject())
+                    {
+                        property.WriteTo(json);
+                    }
+                });
+                continue;
+            }
+
+            string Of(string name) => peer.GetProperty(name).GetString()!;
+            bool Is(string name) => peer.GetProperty(name).GetBoolean();
+            double latency = peer.GetProperty("latencyMs").GetDouble();
+            table.Add(
+                Of("peer"), Is("outbound") ? "out" : "in", Of("transport"), Ago(DateTime.UtcNow - peer.GetProperty("since").GetDateTime()),
+                (Is("commitments"), Is("txLists")) switch { (true, true) => "both", (true, false) => "commitments", (false, true) => "txlists", _ => "none" },
+                latency > 0 ? string.Create(CultureInfo.InvariantCulture, $"{latency:0.0} ms") : "-", Of("address"), Of("agent"));
+        }
+
+        if (!settings.Json)
+        {
+            Console.Out.Write(table);
+        }
+    }
+
+    private static string Ago(TimeSpan time) => time switch
+    {
+        { TotalDays: >= 1 } => string.Create(CultureInfo.InvariantCulture, $"{(int)time.TotalDays}d {time.Hours}h"),
+        { TotalHours: >= 1 } => string.Create(CultureInfo.InvariantCulture, $"{time.Hours}h {time.Minutes}m"),
+        { TotalMinutes: >= 1 } => string.Create(CultureInfo.InvariantCulture, $"{time.Minutes}m {time.Seconds}s"),
+        _ => string.Create(CultureInfo.InvariantCulture, $"{Math.Max(0, time.Seconds)}s"),
+    };
+}
