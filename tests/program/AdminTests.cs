@@ -40,10 +40,19 @@ public sealed class AdminTests
         Assert.StartsWith("PEER ", table[0], StringComparison.Ordinal);
         Assert.StartsWith(peer, table[1], StringComparison.Ordinal);
 
-        Assert.Equal($"banned {peer}\n", (await SucceedsAsync("ban", address, "--data-dir", data)).Output);
+        Assert.Equal($"banned {peer}\n", (await SucceedsAsync("ban", address, "--data-dir", data, "--for", "2h", "--reason", "spam")).Output);
+        JsonElement ban = (await SucceedsAsync("bans", "--data-dir", data, "--json")).Json;
+        Assert.Equal((peer, "bannedByHost", "spam"), (ban.GetProperty("peer").GetString(), ban.GetProperty("reason").GetString(), ban.GetProperty("detail").GetString()));
+        Assert.InRange(ban.GetProperty("until").GetDateTime() - DateTime.UtcNow, TimeSpan.FromMinutes(110), TimeSpan.FromHours(2));
+        Assert.Contains(peer, (await SucceedsAsync("bans", "--data-dir", data)).Output, StringComparison.Ordinal);
+        string why = (await SucceedsAsync("explain", peer, "--data-dir", data)).Output;
+        Assert.StartsWith($"{peer}: banned, score", why, StringComparison.Ordinal);
+        Assert.Contains("bannedByHost", why, StringComparison.Ordinal);
         await node.WaitForAsync("peerDisconnected", json => json.GetProperty("peer").GetString() == peer);
         await FailsAsync(3, "error[gate_blocked]", "connect", address, "--data-dir", data);
         Assert.Equal($"no longer banned {peer}\n", (await SucceedsAsync("unban", peer, "--data-dir", data)).Output);
+        await FailsAsync(4, "error[not_found]", "unban", peer, "--data-dir", data);
+        Assert.Empty((await SucceedsAsync("bans", "--data-dir", data, "--json")).Output);
         await SucceedsAsync("connect", address, "--data-dir", data);
     }
 
@@ -93,6 +102,8 @@ public sealed class AdminTests
             [
                 ("", "bad_request"), ("peers", "bad_request"), ("[1]", "bad_request"), ("{}", "bad_request"), ("{\"verb\":7}", "bad_request"),
                 ("{\"verb\":\"dance\"}", "bad_request"), ("{\"verb\":\"ban\"}", "bad_request"), ("{\"verb\":\"ban\",\"peer\":\"x\"}", "bad_request"),
+                ($"{{\"verb\":\"ban\",\"peer\":\"{Stranger}\",\"seconds\":-1}}", "bad_request"), ($"{{\"verb\":\"ban\",\"peer\":\"{Stranger}\",\"seconds\":1e99}}", "bad_request"),
+                ($"{{\"verb\":\"unban\",\"peer\":\"{Stranger}\"}}", "not_found"), ("{\"verb\":\"explain\"}", "bad_request"),
                 ($"{{\"verb\":\"ban\",\"peer\":\"{local}\"}}", "bad_request"), ("{\"verb\":\"connect\",\"address\":\"nowhere\"}", "bad_request"),
                 ("{\"verb\":\"connect\",\"address\":\"/ip4/127.0.0.1\"}", "dial_failed"),
                 ($"{{\"verb\":\"connect\",\"address\":\"/ip4/127.0.0.1/tcp/1/p2p/{Stranger}\"}}", "dial_failed"), ("\0\u0001\u00ff", "bad_request"),
@@ -156,10 +167,12 @@ public sealed class AdminTests
     public async Task TheRunningNodesRecordLeadsToIt()
     {
         using TestFolder folder = new();
-        await using ProgramProcess node = ProgramProcess.Start(["run", "--any-signer", "--no-discovery", "--json", "--listen", Tcp, "--data-dir", folder["one"]]);
+        await using ProgramProcess node = ProgramProcess.Start(
+            ["run", "--any-signer", "--json", "--listen", Tcp, "--data-dir", folder["one"], "--discovery-listen", "127.0.0.1:0", "--local-network"]);
         JsonElement listening = await node.WaitForAsync("listening");
         JsonElement own = (await SucceedsAsync("enr", "--data-dir", folder["one"], "--json")).Json;
         Assert.Equal(listening.GetProperty("peerId").GetString(), own.GetProperty("peerId").GetString());
+        Assert.Contains(own.GetProperty("pairs").EnumerateArray(), pair => pair.GetProperty("key").GetString() == "preconf" && pair.GetProperty("value").GetString() == "chain 167000, version 1");
         (ProgramProcess other, _) = await StartAsync(folder, "two");
         await using ProgramProcess two = other;
         await FailsAsync(4, "error[not_found]", "enr", "--data-dir", folder["two"]);

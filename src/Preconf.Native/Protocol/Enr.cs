@@ -30,6 +30,11 @@ public sealed record EnrEndpoints
     public int? Udp6 { get; init; }
 }
 
+/// <summary>The network that a record's node is of.</summary>
+/// <param name="ChainId">The L2 chain's id.</param>
+/// <param name="ProtocolVersion">The version of the wire (protocol.md), 1 now.</param>
+public readonly record struct EnrNetwork(ulong ChainId, ulong ProtocolVersion);
+
 /// <summary>
 /// An Ethereum node record (EIP-778) of the <c>v4</c> identity scheme: who a node is and where, signed with its secp256k1 key. At most 300
 /// bytes; as text <c>enr:</c> and base64url. A record read here has a good signature.
@@ -42,6 +47,8 @@ public sealed class Enr
     private const string Prefix = "enr:";
     private const int Ipv4Size = 4;
     private const int Ipv6Size = 16;
+    private const string NetworkKey = "preconf";
+    private static readonly string[] StringKeys = ["id", "ip", "ip6", "secp256k1", "tcp", "tcp6", "udp", "udp6"];
     private readonly byte[] _record;
 
     private Enr(byte[] record, ulong sequence, byte[] publicKey, EnrEndpoints endpoints, IReadOnlyList<KeyValuePair<string, ReadOnlyMemory<byte>>> pairs)
@@ -66,7 +73,13 @@ public sealed class Enr
     /// <summary>Where it is reached.</summary>
     public EnrEndpoints Endpoints { get; }
 
-    /// <summary>All of the record's pairs in order, those without a property here too; values as bytes.</summary>
+    /// <summary>Which network its node is of (key <c>preconf</c>: the list of chain id and protocol version), or null when it does not say, as the reference's.</summary>
+    public EnrNetwork? Network => Value(Pairs, NetworkKey) is { } value && Rlp.TryReadList(value.Span, out List<RlpItem> items) && items.Count == 2
+        && !items[0].IsList && Rlp.TryReadNumber(items[0].Bytes, out ulong chain) && !items[1].IsList && Rlp.TryReadNumber(items[1].Bytes, out ulong version)
+            ? new EnrNetwork(chain, version)
+            : null;
+
+    /// <summary>All of the record's pairs in order, those without a property here too; values as bytes, a list's as its RLP.</summary>
     public IReadOnlyList<KeyValuePair<string, ReadOnlyMemory<byte>>> Pairs { get; }
 
     /// <summary>The record's RLP.</summary>
@@ -149,13 +162,13 @@ public sealed class Enr
     public static bool TryDecode(ReadOnlySpan<byte> bytes, [NotNullWhen(true)] out Enr? record, [NotNullWhen(false)] out string? fault)
     {
         record = null;
-        if (bytes.Length > MaxSize || !Rlp.TryReadList(bytes, out List<byte[]> items) || items.Count < 2 || items.Count % 2 != 0)
+        if (bytes.Length > MaxSize || !Rlp.TryReadList(bytes, out List<RlpItem> items) || items.Count < 2 || items.Count % 2 != 0 || items[0].IsList)
         {
             fault = $"it is not an RLP list of a signature, a number and pairs, of at most {MaxSize} bytes";
             return false;
         }
 
-        if (!Rlp.TryReadNumber(items[1], out ulong sequence))
+        if (items[1].IsList || !Rlp.TryReadNumber(items[1].Bytes, out ulong sequence))
         {
             fault = "its sequence number is no 64-bit number in its shortest form";
             return false;
@@ -164,14 +177,20 @@ public sealed class Enr
         List<KeyValuePair<string, ReadOnlyMemory<byte>>> pairs = [];
         for (int i = 2; i < items.Count; i += 2)
         {
-            string key = Encoding.Latin1.GetString(items[i]);
+            string key = Encoding.Latin1.GetString(items[i].Bytes);
+            if (items[i].IsList || (items[i + 1].IsList && StringKeys.Contains(key)))
+            {
+                fault = "a key, or what a key of EIP-778 says, is a list";
+                return false;
+            }
+
             if (pairs.Count != 0 && string.CompareOrdinal(pairs[^1].Key, key) >= 0)
             {
                 fault = "its keys do not ascend";
                 return false;
             }
 
-            pairs.Add(KeyValuePair.Create(key, (ReadOnlyMemory<byte>)items[i + 1]));
+            pairs.Add(KeyValuePair.Create(key, (ReadOnlyMemory<byte>)items[i + 1].Bytes));
         }
 
         string? unreadable = ReadEndpoints(pairs, out EnrEndpoints endpoints);
@@ -184,7 +203,7 @@ public sealed class Enr
     /// <returns><c>enr:</c> and base64url without padding.</returns>
     public override string ToString() => Prefix + Base64Url.EncodeToString(_record);
 
-    private static string? CheckSignature(List<byte[]> items, List<KeyValuePair<string, ReadOnlyMemory<byte>>> pairs, out byte[] publicKey)
+    private static string? CheckSignature(List<RlpItem> items, List<KeyValuePair<string, ReadOnlyMemory<byte>>> pairs, out byte[] publicKey)
     {
         publicKey = Value(pairs, "secp256k1")?.ToArray() ?? [];
         if (Value(pairs, "id") is not { } scheme || !scheme.Span.SequenceEqual("v4"u8))
@@ -192,19 +211,19 @@ public sealed class Enr
             return "its identity scheme is not v4";
         }
 
-        if (publicKey.Length != Secp256k1.CompressedPublicKeySize || publicKey[0] is not (2 or 3) || items[0].Length != Secp256k1.CompactSignatureSize)
+        if (publicKey.Length != Secp256k1.CompressedPublicKeySize || publicKey[0] is not (2 or 3) || items[0].Bytes.Length != Secp256k1.CompactSignatureSize)
         {
             return "it lacks a compressed secp256k1 key or a signature of 64 bytes";
         }
 
         List<byte> content = [];
-        foreach (byte[] item in items.Skip(1))
+        foreach (RlpItem item in items.Skip(1))
         {
-            Rlp.AppendString(content, item);
+            Rlp.AppendItem(content, item);
         }
 
         Bytes32 hash = Keccak256.Hash(Rlp.List(content));
-        return Secp256k1.Verify(in hash, items[0], publicKey) ? null : "its signature is not its key's";
+        return Secp256k1.Verify(in hash, items[0].Bytes, publicKey) ? null : "its signature is not its key's";
     }
 
     private static string? ReadEndpoints(List<KeyValuePair<string, ReadOnlyMemory<byte>>> pairs, out EnrEndpoints endpoints)
@@ -216,10 +235,17 @@ public sealed class Enr
         return good ? null : "an address or a port has the wrong length";
     }
 
-    private static ReadOnlyMemory<byte>? Value(List<KeyValuePair<string, ReadOnlyMemory<byte>>> pairs, string key)
+    private static ReadOnlyMemory<byte>? Value(IReadOnlyList<KeyValuePair<string, ReadOnlyMemory<byte>>> pairs, string key)
     {
-        int at = pairs.FindIndex(pair => pair.Key == key);
-        return at < 0 ? default(ReadOnlyMemory<byte>?) : pairs[at].Value;
+        foreach ((string name, ReadOnlyMemory<byte> value) in pairs)
+        {
+            if (name == key)
+            {
+                return value;
+            }
+        }
+
+        return null;
     }
 
     private static bool TryAddress(List<KeyValuePair<string, ReadOnlyMemory<byte>>> pairs, string key, int size, out IPAddress? address)

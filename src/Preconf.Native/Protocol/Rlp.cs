@@ -2,7 +2,10 @@ using System.Buffers.Binary;
 
 namespace Preconf.Native.Protocol;
 
-/// <summary>The little of RLP that node records need: byte strings and one flat list of them, each in its only encoding.</summary>
+/// <summary>An item of a list: a byte string's bytes, or a list in its encoding, unread.</summary>
+internal readonly record struct RlpItem(byte[] Bytes, bool IsList);
+
+/// <summary>The little of RLP that node records need: byte strings and one list of them, each in its only encoding; lists inside it are passed on.</summary>
 internal static class Rlp
 {
     private const byte ShortString = 0x80;
@@ -35,8 +38,20 @@ internal static class Rlp
         return [.. list];
     }
 
-    /// <summary>Takes a list that fills its bytes and holds strings only.</summary>
-    public static bool TryReadList(ReadOnlySpan<byte> bytes, out List<byte[]> items)
+    public static void AppendItem(List<byte> to, RlpItem item)
+    {
+        if (item.IsList)
+        {
+            to.AddRange(item.Bytes);
+        }
+        else
+        {
+            AppendString(to, item.Bytes);
+        }
+    }
+
+    /// <summary>Takes a list that fills its bytes.</summary>
+    public static bool TryReadList(ReadOnlySpan<byte> bytes, out List<RlpItem> items)
     {
         items = [];
         if (!TryReadHeader(ref bytes, ShortList, out int length) || length != bytes.Length)
@@ -48,17 +63,20 @@ internal static class Rlp
         {
             if (bytes[0] < ShortString)
             {
-                items.Add([bytes[0]]);
+                items.Add(new RlpItem([bytes[0]], IsList: false));
                 bytes = bytes[1..];
                 continue;
             }
 
-            if (!TryReadHeader(ref bytes, ShortString, out int size) || size > bytes.Length || (size == 1 && bytes[0] < ShortString))
+            ReadOnlySpan<byte> whole = bytes;
+            bool isList = bytes[0] >= ShortList;
+            if (!TryReadHeader(ref bytes, isList ? ShortList : ShortString, out int size) || size > bytes.Length
+                || (!isList && size == 1 && bytes[0] < ShortString))
             {
                 return false;
             }
 
-            items.Add(bytes[..size].ToArray());
+            items.Add(new RlpItem(isList ? whole[..(whole.Length - bytes.Length + size)].ToArray() : bytes[..size].ToArray(), isList));
             bytes = bytes[size..];
         }
 

@@ -15,6 +15,9 @@ internal sealed class AdminException(string code, string message, Exception? inn
     /// <summary>The node does not have what was asked for.</summary>
     public const string NotFound = "not_found";
 
+    /// <summary>It is understood, and must not be done.</summary>
+    public const string Refused = "refused";
+
     /// <summary>The node's own fault; its log has more.</summary>
     public const string Internal = "internal";
 

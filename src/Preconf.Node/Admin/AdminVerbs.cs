@@ -1,27 +1,33 @@
-using System.Net;
-using System.Net.Sockets;
-using System.Security.Cryptography;
 using System.Text.Json;
-using Preconf.Native.Crypto;
 using Preconf.Native.Network;
 using Preconf.Native.Protocol;
+using Preconf.Native.Reputation;
 
 namespace Preconf.Node.Admin;
 
 /// <summary>What a running node does for the clients of its admin socket.</summary>
-internal sealed class AdminVerbs(P2pHandle handle, P2pConfig config)
+internal sealed class AdminVerbs(P2pHandle handle)
 {
+    /// <summary>The longest ban that can be asked for, in seconds: a hundred years.</summary>
+    public const double MaxBanSeconds = 3.2e9;
+
     /// <summary>Who is connected: <c>peers</c>.</summary>
     public const string Peers = "peers";
 
     /// <summary>Dials <c>address</c>: <c>peer</c>.</summary>
     public const string Connect = "connect";
 
-    /// <summary>Closes the connections with <c>peer</c> and takes none until it is lifted.</summary>
+    /// <summary>Closes the connections with <c>peer</c> and takes none for <c>seconds</c> (left out: the configured time), with a <c>reason</c> if any.</summary>
     public const string Ban = "ban";
 
     /// <summary>Lifts the ban of <c>peer</c>.</summary>
     public const string Unban = "unban";
+
+    /// <summary>Who is banned, until when and why: <c>bans</c>.</summary>
+    public const string Bans = "bans";
+
+    /// <summary>Where <c>peer</c> stands and how it came to.</summary>
+    public const string Explain = "explain";
 
     /// <summary>The node's own record: <c>enr</c>.</summary>
     public const string Record = "enr";
@@ -44,22 +50,99 @@ internal sealed class AdminVerbs(P2pHandle handle, P2pConfig config)
                 Multiaddr address = Read<Multiaddr>(request, "address", Multiaddr.TryParse, "a multiaddr");
                 PeerId reached = await handle.DialAsync(address, cancellationToken).ConfigureAwait(false);
                 return json => json.WriteString("peer", reached.ToString());
-            case Ban or Unban:
-                PeerId peer = Read<PeerId>(request, "peer", PeerId.TryParse, "a peer id");
-                if (peer.Equals(handle.LocalPeerId))
-                {
-                    throw new AdminException(AdminException.BadRequest, $"{peer} is this node itself");
-                }
-
-                handle.SetBlocked(peer, verb == Ban);
-                return json => json.WriteString("peer", peer.ToString());
+            case Ban:
+                return BanPeer(request);
+            case Unban:
+                PeerId lifted = Peer(request);
+                return handle.Unban(lifted)
+                    ? json => json.WriteString("peer", lifted.ToString())
+                    : throw new AdminException(AdminException.NotFound, $"{lifted} is not banned");
+            case Bans:
+                IReadOnlyList<PeerBan> bans = handle.Bans;
+                return json => WriteBans(json, bans);
+            case Explain:
+                PeerReputation standing = handle.Explain(Peer(request));
+                return json => WriteStanding(json, standing);
             case Record:
-                string enr = LocalRecord().ToString();
+                string enr = handle.Enr?.ToString()
+                    ?? throw new AdminException(AdminException.NotFound, "the node runs without discovery and has no record");
                 return json => json.WriteString("enr", enr);
             default:
-                throw new AdminException(AdminException.BadRequest, $"there is no verb '{Bounded(verb)}'; there are {Peers}, {Connect}, {Ban}, {Unban}, {Record}");
+                throw new AdminException(AdminException.BadRequest, $"there is no verb '{Bounded(verb)}'; there are {Peers}, {Connect}, {Ban}, {Unban}, {Bans}, {Explain}, {Record}");
         }
     }
+
+    private Action<Utf8JsonWriter> BanPeer(JsonElement request)
+    {
+        PeerId peer = Peer(request);
+        if (peer.Equals(handle.LocalPeerId))
+        {
+            throw new AdminException(AdminException.BadRequest, $"{peer} is this node itself");
+        }
+
+        TimeSpan? duration = null;
+        if (request.TryGetProperty("seconds", out JsonElement seconds))
+        {
+            duration = seconds.ValueKind == JsonValueKind.Number && seconds.TryGetDouble(out double value) && value is > 0 and <= MaxBanSeconds
+                ? TimeSpan.FromSeconds(value)
+                : throw new AdminException(AdminException.BadRequest, $"seconds: a number above 0, at most {MaxBanSeconds}, is wanted");
+        }
+
+        string? reason = request.TryGetProperty("reason", out _) ? Text(request, "reason") : null;
+        return handle.Ban(peer, duration, reason)
+            ? json => json.WriteString("peer", peer.ToString())
+            : throw new AdminException(AdminException.Refused, $"{peer} is trusted and can't be banned; take it out of TrustedPeers first");
+    }
+
+    private static void WriteBans(Utf8JsonWriter json, IReadOnlyList<PeerBan> bans)
+    {
+        json.WriteStartArray("bans");
+        foreach (PeerBan ban in bans.OrderBy(ban => ban.Until))
+        {
+            json.WriteStartObject();
+            json.WriteString("peer", ban.Peer.ToString());
+            if (ban.Until == DateTimeOffset.MaxValue)
+            {
+                json.WriteNull("until");
+            }
+            else
+            {
+                json.WriteString("until", ban.Until.UtcDateTime);
+            }
+
+            json.WriteString("reason", Output.Names.Camel(ban.Reason));
+            json.WriteString("detail", ban.Detail);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+
+    private static void WriteStanding(Utf8JsonWriter json, PeerReputation standing)
+    {
+        json.WriteString("peer", standing.Peer.ToString());
+        json.WriteNumber("score", Math.Round(standing.Score, 3));
+        json.WriteNumber("preference", Math.Round(standing.Preference, 3));
+        json.WriteBoolean("greylisted", standing.IsGreylisted);
+        json.WriteBoolean("trusted", standing.IsTrusted);
+        json.WriteBoolean("banned", standing.BannedUntil is not null);
+        json.WriteStartArray("history");
+        foreach (ReputationEntry entry in standing.History)
+        {
+            json.WriteStartObject();
+            json.WriteString("at", entry.At.UtcDateTime);
+            json.WriteString("reason", Output.Names.Camel(entry.Reason));
+            json.WriteString("detail", entry.Detail);
+            json.WriteNumber("count", entry.Count);
+            json.WriteNumber("delta", Math.Round(entry.Delta, 3));
+            json.WriteNumber("score", Math.Round(entry.Score, 3));
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+
+    private static PeerId Peer(JsonElement request) => Read<PeerId>(request, "peer", PeerId.TryParse, "a peer id");
 
     private static void WritePeers(Utf8JsonWriter json, IReadOnlyList<PeerInfo> peers)
     {
@@ -81,43 +164,6 @@ internal sealed class AdminVerbs(P2pHandle handle, P2pConfig config)
         }
 
         json.WriteEndArray();
-    }
-
-    private Enr LocalRecord()
-    {
-        if (config.EphemeralKey)
-        {
-            throw new AdminException(AdminException.NotFound, "the node has an ephemeral key and publishes no record");
-        }
-
-        byte[] secret;
-        try
-        {
-            secret = SecretKeyFile.Read(P2pNode.KeyFile(config.DataDirectory));
-        }
-        catch (IOException error)
-        {
-            throw new AdminException(AdminException.NotFound, error.Message, error);
-        }
-
-        try
-        {
-            return Enr.Sign(secret, Endpoints(handle.ListeningAddresses));
-        }
-        finally
-        {
-            CryptographicOperations.ZeroMemory(secret);
-        }
-    }
-
-    // Of several interfaces the one that others are likeliest to reach: not loopback.
-    private static EnrEndpoints Endpoints(IReadOnlyList<Multiaddr> addresses)
-    {
-        Multiaddr[] tcp = [.. addresses.Where(address => address.Transport == MultiaddrTransport.Tcp && address.IPAddress is not null)
-            .OrderBy(address => IPAddress.IsLoopback(address.IPAddress!))];
-        Multiaddr? four = tcp.FirstOrDefault(address => address.IPAddress!.AddressFamily == AddressFamily.InterNetwork);
-        Multiaddr? six = tcp.FirstOrDefault(address => address.IPAddress!.AddressFamily == AddressFamily.InterNetworkV6);
-        return new EnrEndpoints { Ip = four?.IPAddress, Tcp = four?.Port, Ip6 = six?.IPAddress, Tcp6 = six?.Port };
     }
 
     private static string Text(JsonElement request, string name) =>

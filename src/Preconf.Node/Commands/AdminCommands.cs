@@ -9,12 +9,14 @@ using Preconf.Node.Output;
 
 namespace Preconf.Node.Commands;
 
-/// <summary><c>peers</c>, <c>connect</c>, <c>ban</c> and <c>unban</c>: asking a running node through its admin socket.</summary>
+/// <summary><c>peers</c>, <c>connect</c>, <c>ban</c>, <c>unban</c>, <c>bans</c> and <c>explain</c>: asking a running node through its admin socket.</summary>
 internal static class AdminCommands
 {
     private static readonly Argument<string> Address = new("address") { HelpName = "MULTIADDR|ENR", Description = "whom to dial; with …/p2p/PEER_ID nobody else is accepted" };
     private static readonly Argument<string> Peer = new("peer") { HelpName = "PEER_ID", Description = "the peer's id, or an address of it that ends in /p2p/PEER_ID" };
     private static readonly Option<string> Timeout = new("--timeout") { HelpName = "TIME", Description = "give up after this, e.g. 10, 2.5s, 500ms", DefaultValueFactory = _ => "10" };
+    private static readonly Option<string?> BanFor = new("--for") { HelpName = "TIME", Description = "how long, e.g. 90, 10m, 2h [default: the node's, 1 h]" };
+    private static readonly Option<string?> BanReason = new("--reason") { HelpName = "TEXT", Description = "why; bans and explain show it" };
     private static readonly Option[] Settings = [NodeOptions.DataDirectory, NodeOptions.Json];
 
     /// <summary>Makes the commands.</summary>
@@ -30,8 +32,10 @@ internal static class AdminCommands
                 json.WriteString("address", address);
             };
         }, (answer, settings) => ShowPeer(answer, settings, "connected to")),
-        MakeBan("ban", "Have the running node close its connections with a peer and take none, until unban or its end.", AdminVerbs.Ban, "banned"),
-        MakeBan("unban", "Lift a ban.", AdminVerbs.Unban, "no longer banned"),
+        MakeBan(),
+        Make("unban", "Lift a ban; the peer's score starts again from zero.", Peer, (parse, faults) => PeerVerb(AdminVerbs.Unban, parse, faults), (answer, settings) => ShowPeer(answer, settings, "no longer banned")),
+        Make("bans", "Show who is banned, until when and why.", null, (_, _) => Verb(AdminVerbs.Bans), ShowBans),
+        Make("explain", "Show where a peer stands, and the last reasons why.", Peer, (parse, faults) => PeerVerb(AdminVerbs.Explain, parse, faults), ShowStanding),
     ];
 
     /// <summary>Adds the options of a command that asks the running node.</summary>
@@ -91,7 +95,33 @@ internal static class AdminCommands
     /// <param name="verb">What is asked for.</param>
     public static Action<Utf8JsonWriter> Verb(string verb) => json => json.WriteString("verb", verb);
 
-    private static Command MakeBan(string name, string description, string verb, string done) => Make(name, description, Peer, (parse, faults) =>
+    private static Command MakeBan()
+    {
+        Command command = Make("ban", "Have the running node close its connections with a peer and take none until the ban ends.", Peer, (parse, faults) =>
+        {
+            Action<Utf8JsonWriter> peer = PeerVerb(AdminVerbs.Ban, parse, faults);
+            TimeSpan? duration = parse.GetValue(BanFor) is { } text ? PeerCommand.Read(BanFor.Name, text, TimeSpan.Zero, faults) : null;
+            string? reason = parse.GetValue(BanReason);
+            return json =>
+            {
+                peer(json);
+                if (duration is { } time)
+                {
+                    json.WriteNumber("seconds", time.TotalSeconds);
+                }
+
+                if (reason is not null)
+                {
+                    json.WriteString("reason", reason);
+                }
+            };
+        }, (answer, settings) => ShowPeer(answer, settings, "banned"));
+        command.Options.Add(BanFor);
+        command.Options.Add(BanReason);
+        return command;
+    }
+
+    private static Action<Utf8JsonWriter> PeerVerb(string verb, ParseResult parse, List<string> faults)
     {
         string text = parse.GetValue(Peer)!;
         PeerId? peer = PeerId.TryParse(text, out PeerId? id) ? id : Multiaddr.TryParse(text, out Multiaddr? address) ? address.PeerId : null;
@@ -105,7 +135,7 @@ internal static class AdminCommands
             json.WriteString("verb", verb);
             json.WriteString("peer", peer!.ToString());
         };
-    }, (answer, settings) => ShowPeer(answer, settings, done));
+    }
 
     private static Command Make(
         string name, string description, Argument? argument, Func<ParseResult, List<string>, Action<Utf8JsonWriter>> prepare, Action<JsonElement, NodeSettings> show)
@@ -184,13 +214,7 @@ internal static class AdminCommands
         {
             if (settings.Json)
             {
-                JsonLines.StandardOutput.Write(json =>
-                {
-                    foreach (JsonProperty property in peer.EnumerateObject())
-                    {
-                        property.WriteTo(json);
-                    }
-                });
+                WriteLine(peer);
                 continue;
             }
 
@@ -208,6 +232,58 @@ internal static class AdminCommands
             Console.Out.Write(table);
         }
     }
+
+    private static void ShowBans(JsonElement answer, NodeSettings settings)
+    {
+        Table table = new("PEER", "UNTIL", "REASON", "DETAIL");
+        foreach (JsonElement ban in answer.GetProperty("bans").EnumerateArray())
+        {
+            if (settings.Json)
+            {
+                WriteLine(ban);
+                continue;
+            }
+
+            table.Add(ban.GetProperty("peer").GetString()!, ban.GetProperty("until").GetString() ?? "for ever", ban.GetProperty("reason").GetString()!, ban.GetProperty("detail").GetString() ?? string.Empty);
+        }
+
+        if (!settings.Json)
+        {
+            Console.Out.Write(table);
+        }
+    }
+
+    private static void ShowStanding(JsonElement answer, NodeSettings settings)
+    {
+        if (settings.Json)
+        {
+            WriteLine(answer);
+            return;
+        }
+
+        string state = answer.GetProperty("banned").GetBoolean() ? "banned" : answer.GetProperty("greylisted").GetBoolean() ? "greylisted" : "in good standing";
+        string trusted = answer.GetProperty("trusted").GetBoolean() ? ", trusted" : string.Empty;
+        Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{answer.GetProperty("peer").GetString()}: {state}{trusted}, score {answer.GetProperty("score").GetDouble():0.##}, preference {answer.GetProperty("preference").GetDouble():0.##}"));
+        Table table = new("LAST", "REASON", "TIMES", "COST", "SCORE", "DETAIL");
+        foreach (JsonElement entry in answer.GetProperty("history").EnumerateArray())
+        {
+            string Number(string name) => entry.GetProperty(name).GetDouble().ToString("0.##", CultureInfo.InvariantCulture);
+            table.Add(Ago(DateTime.UtcNow - entry.GetProperty("at").GetDateTime()), entry.GetProperty("reason").GetString()!, Number("count"), Number("delta"), Number("score"), entry.GetProperty("detail").GetString() ?? string.Empty);
+        }
+
+        Console.Out.Write(table);
+    }
+
+    private static void WriteLine(JsonElement element) => JsonLines.StandardOutput.Write(json =>
+    {
+        foreach (JsonProperty property in element.EnumerateObject())
+        {
+            if (property.Name != "ok")
+            {
+                property.WriteTo(json);
+            }
+        }
+    });
 
     private static string Ago(TimeSpan time) => time switch
     {

@@ -57,7 +57,7 @@ internal static class EnrCommand
         json.WriteStartArray("pairs");
         foreach ((string key, ReadOnlyMemory<byte> value) in record.Pairs)
         {
-            (string meaning, string? shown) = Explain(key, value.Span);
+            (string meaning, string? shown) = Explain(record, key, value.Span);
             json.WriteStartObject();
             json.WriteString("key", Printable(key));
             json.WriteString("hex", "0x" + Convert.ToHexStringLower(value.Span));
@@ -81,7 +81,7 @@ internal static class EnrCommand
         table.Add("(peer id)", record.PeerId.ToString(), "libp2p's name of the key below");
         foreach ((string key, ReadOnlyMemory<byte> value) in record.Pairs)
         {
-            (string meaning, string? shown) = Explain(key, value.Span);
+            (string meaning, string? shown) = Explain(record, key, value.Span);
             table.Add(Printable(key), shown ?? "0x" + Convert.ToHexStringLower(value.Span), meaning);
         }
 
@@ -89,7 +89,7 @@ internal static class EnrCommand
     }
 
     // The addresses and ports have been checked by Enr; what else does not have its form is shown as hex.
-    private static (string Meaning, string? Value) Explain(string key, ReadOnlySpan<byte> value) => key switch
+    private static (string Meaning, string? Value) Explain(Enr record, string key, ReadOnlySpan<byte> value) => key switch
     {
         "id" => ("identity scheme (EIP-778)", Printable(Encoding.Latin1.GetString(value))),
         "secp256k1" => ("the node's public key, compressed", null),
@@ -101,6 +101,8 @@ internal static class EnrCommand
         "udp6" => ("UDP port of discovery, IPv6", Port(value)),
         "quic" => ("UDP port of libp2p over QUIC", Port(value)),
         "quic6" => ("UDP port of libp2p over QUIC, IPv6", Port(value)),
+        "preconf" => ("preconfirmation network: chain id and protocol version",
+            record.Network is { } network ? string.Create(CultureInfo.InvariantCulture, $"chain {network.ChainId}, version {network.ProtocolVersion}") : null),
         "opstack" => ("OP stack: chain id and version", OpStack(value)),
         "eth2" => ("consensus layer: fork digest, next fork's version and epoch", null),
         "attnets" => ("consensus layer: attestation subnets, a bit each", null),

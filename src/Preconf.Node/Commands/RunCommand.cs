@@ -53,7 +53,13 @@ internal static partial class RunCommand
 
         await using AdminSocket? admin = OpenAdmin(settings.Node, node.Handle, logger);
         Task telling = Task.Run(() => TellAsync(node.Handle, events, output), CancellationToken.None);
-        await node.RunAsync(signals.Token).ConfigureAwait(false);
+        Task running = node.RunAsync(signals.Token);
+        if (await Task.WhenAny(running, telling).ConfigureAwait(false) == telling)
+        {
+            await telling.ConfigureAwait(false);
+        }
+
+        await running.ConfigureAwait(false);
 
         // A stdout that nobody reads must not keep the process.
         await Task.WhenAny(telling, Task.Delay(LastLines)).ConfigureAwait(false);
@@ -70,7 +76,7 @@ internal static partial class RunCommand
 
         try
         {
-            return AdminSocket.Open(config.DataDirectory, new AdminVerbs(handle, config).AnswerAsync, logger);
+            return AdminSocket.Open(config.DataDirectory, new AdminVerbs(handle).AnswerAsync, logger);
         }
         catch (IOException error)
         {

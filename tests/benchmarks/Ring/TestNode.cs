@@ -37,7 +37,7 @@ internal sealed unsafe class TestNode : IDisposable
         config.Resources.RingSlots = slots;
         byte[] secret = new byte[32];
         secret[31] = 1;
-        return new TestNode(NativeConfig.Start(config, secret, logLevel: 0));
+        return new TestNode(NativeConfig.Start(config, OperatorRules.Load(config.Gater, dataDirectory: null), secret, logLevel: 0));
     }
 
     public ulong Token => _node.Token;
