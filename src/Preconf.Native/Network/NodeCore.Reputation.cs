@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text;
 using Microsoft.Extensions.Logging;
 using Preconf.Native.Protocol;
@@ -10,7 +11,7 @@ namespace Preconf.Native.Network;
 internal sealed partial class NodeCore : IReputationEffects
 {
     private readonly Lock _blockGate = new();
-    private readonly HashSet<PeerId> _banned = [];
+    private readonly Dictionary<PeerId, IPNetwork?> _banned = [];
     private readonly HashSet<PeerId> _blockedByHost = [];
     private ITimer? _reputationTimer;
 
@@ -32,12 +33,38 @@ internal sealed partial class NodeCore : IReputationEffects
 
     void IReputationEffects.PushScore(PeerId peer, double score) => Native.SetScore(IdText(peer), score);
 
-    void IReputationEffects.SetBlocked(PeerId peer, bool blocked)
+    IPNetwork? IReputationEffects.NetworkOf(PeerId peer)
+    {
+        if (!Config.Reputation.BanAddresses || Config.Reputation.Policy == ReputationPolicy.Reference || Peers.Find(peer)?.DirectAddress is not { } address || _banScope.Of(address) is not { } network)
+        {
+            return null;
+        }
+
+        // Never at the cost of a peer that is wanted whatever happens.
+        bool isWanteds = Config.StaticPeers.Concat(Config.TrustedPeers).Any(text => Multiaddr.TryParse(text, out Multiaddr? at) && at.IPAddress is { } ip && network.Contains(ip))
+            || Peers.Any(other => other.DirectAddress is { } ip && network.Contains(ip) && (Reputation.IsTrusted(other.Id) || _rules.Protected.Contains(other.Id)));
+        return isWanteds ? null : network;
+    }
+
+    void IReputationEffects.SetBlocked(PeerBan ban, bool blocked)
     {
         lock (_blockGate)
         {
-            _ = blocked ? _banned.Add(peer) : _banned.Remove(peer);
-            ApplyBlock(peer);
+            IPNetwork? network = ban.Network;
+            if (blocked)
+            {
+                _banned[ban.Peer] = network;
+            }
+            else
+            {
+                _banned.Remove(ban.Peer);
+            }
+
+            ApplyBlock(ban.Peer);
+            if (network is { } addresses && (blocked || (!_banned.ContainsValue(addresses) && !_rules.Blocked.Contains(BlockTarget.Of(addresses.BaseAddress, addresses.PrefixLength)))))
+            {
+                Native.Block(Encoding.ASCII.GetBytes(addresses.ToString()), blocked, out _);
+            }
         }
     }
 
@@ -86,7 +113,7 @@ internal sealed partial class NodeCore : IReputationEffects
             limits.Window * 10);
     }
 
-    private void ApplyBlock(PeerId peer) => Native.SetBlocked(IdText(peer), _banned.Contains(peer) || _blockedByHost.Contains(peer));
+    private void ApplyBlock(PeerId peer) => Native.SetBlocked(IdText(peer), _banned.ContainsKey(peer) || _blockedByHost.Contains(peer));
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "bans are not kept across a restart as they should be: {Why}")]
     private static partial void LogBansNotKept(ILogger logger, string why);

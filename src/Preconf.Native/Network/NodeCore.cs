@@ -30,6 +30,8 @@ internal readonly struct RawResponse(in PcnEvent nativeEvent, PeerEntry? peer)
 internal sealed partial class NodeCore : INativeEventSink
 {
     private readonly ILogger _logger;
+    private readonly OperatorRules _rules;
+    private readonly BanScope _banScope;
     private readonly NativeLogForwarder _logs;
     private readonly ValidationLane[] _lanes;
     private readonly EventPump _pump;
@@ -40,7 +42,7 @@ internal sealed partial class NodeCore : INativeEventSink
     private int _readers;
     private int _closing;
 
-    public NodeCore(P2pConfig config, P2pNodeServices services, NodeHandle node, PeerId localPeerId, BroadcastBuffer<NetworkEvent> events)
+    public NodeCore(P2pConfig config, P2pNodeServices services, OperatorRules rules, NodeHandle node, PeerId localPeerId, BroadcastBuffer<NetworkEvent> events)
     {
         Config = config;
         Native = node;
@@ -62,8 +64,9 @@ internal sealed partial class NodeCore : INativeEventSink
                 : new RequestRateLimiter(limits.MaxRequests, limits.Window, Time, limits.MaxBytes);
         }
 
+        _rules = rules;
+        _banScope = new BanScope(config.Reputation.NeverBanned);
         Reputation = OpenReputation();
-
         GossipWork work = new(this);
         _lanes = new ValidationLane[config.Resources.ValidationLanes];
         for (int i = 0; i < _lanes.Length; i++)

@@ -276,9 +276,15 @@ internal static class P2pConfigValidation
         Between("Reputation.BanAfter", reputation.BanAfter, TimeSpan.Zero, TimeSpan.FromDays(1), faults);
         Between("Reputation.BanDuration", reputation.BanDuration, TimeSpan.FromMilliseconds(1), TimeSpan.FromDays(3650), faults);
         Between("Reputation.Interval", reputation.Interval, TimeSpan.FromMilliseconds(10), TimeSpan.FromMinutes(1), faults);
+        Between("Reputation.GreylistingsToBan", reputation.GreylistingsToBan, 1, int.MaxValue, faults);
         Between("Reputation.MaxPeers", reputation.MaxPeers, 16, 1 << 20, faults);
         Between("Reputation.MaxBans", reputation.MaxBans, 1, 1 << 16, faults);
         Between("Reputation.HistoryPerPeer", reputation.HistoryPerPeer, 1, 1024, faults);
+        foreach (string text in reputation.NeverBanned.Where(text => !BanScope.TryParse(text, out _)))
+        {
+            faults.Add($"Reputation.NeverBanned: '{text}' is neither an IP address nor a subnet such as 192.0.2.0/24");
+        }
+
         if (!(reputation.BanThreshold < reputation.GreylistThreshold && reputation.GreylistThreshold < 0 && reputation.BanThreshold >= -10))
         {
             faults.Add(string.Create(

@@ -242,7 +242,7 @@ public sealed class P2pNode : IAsyncDisposable
             CryptographicOperations.ZeroMemory(_secret);
         }
 
-        NodeCore core = new(Config, _services, native, LocalPeerId, Events);
+        NodeCore core = new(Config, _services, Rules, native, LocalPeerId, Events);
         Volatile.Write(ref _core, core);
         core.Run();
     }

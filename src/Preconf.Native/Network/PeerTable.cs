@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Net;
 using Preconf.Native.Protocol;
 using Preconf.Native.RateLimiting;
 using Preconf.Native.Reputation;
@@ -48,6 +49,9 @@ internal sealed class PeerEntry(ulong number, PeerId id, Multiaddr? address, boo
 
     /// <summary>The id as the native part takes it.</summary>
     public byte[] IdText { get; } = System.Text.Encoding.ASCII.GetBytes(id.ToString());
+
+    /// <summary>Where it is; null when that is not known, or it is reached through another.</summary>
+    public IPAddress? DirectAddress => address is null || address.ToString().Contains("/p2p-circuit", StringComparison.Ordinal) ? null : address.IPAddress;
 
     public ByteAllowance TxListAllowance { get; } = txListAllowance;
 
@@ -174,6 +178,8 @@ internal sealed class PeerTable
 
         return best;
     }
+
+    public bool Any(Func<PeerEntry, bool> predicate) => _byId.Any(pair => predicate(pair.Value));
 
     public PeerInfo[] ToInfos(ReputationBook reputation) => [.. _byId.Values.Select(entry => entry.ToInfo(reputation.Explain(entry.Id)))];
 }

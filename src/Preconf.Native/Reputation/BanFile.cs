@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 using System.Text;
 using Preconf.Native.Protocol;
 
@@ -6,12 +7,13 @@ namespace Preconf.Native.Reputation;
 
 /// <summary>
 /// The bans of a data directory: a text file, a version line, then per ban the peer id, the end in Unix milliseconds (<c>never</c> for
-/// none), the reason and its words, parted by spaces. Replaced whole, so a crash leaves the old or the new one.
+/// none), the addresses banned with it (<c>-</c> for none), the reason and its words, parted by spaces. Replaced whole, so a crash leaves the old or the new one.
 /// </summary>
 public sealed class BanFile
 {
     private const string Version = "preconf-native bans 1";
     private const string Never = "never";
+    private const string NoNetwork = "-";
     private const long MaxBytes = 4 << 20;
     private readonly string _path;
 
@@ -76,7 +78,7 @@ public sealed class BanFile
         foreach (PeerBan ban in bans)
         {
             string end = ban.Until == DateTimeOffset.MaxValue ? Never : ban.Until.ToUnixTimeMilliseconds().ToString(CultureInfo.InvariantCulture);
-            text.Append(ban.Peer).Append(' ').Append(end).Append(' ').Append(ban.Reason).Append(' ')
+            text.Append(ban.Peer).Append(' ').Append(end).Append(' ').Append(ban.Network?.ToString() ?? NoNetwork).Append(' ').Append(ban.Reason).Append(' ')
                 .Append(string.Concat((ban.Detail ?? string.Empty).Select(letter => char.IsControl(letter) ? ' ' : letter))).Append('\n');
         }
 
@@ -94,15 +96,16 @@ public sealed class BanFile
     private static bool TryParse(string line, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out PeerBan? ban)
     {
         ban = null;
-        string[] words = line.Split(' ', 4);
-        if (words.Length < 3 || !PeerId.TryParse(words[0], out PeerId? peer) || !TryEnd(words[1], out DateTimeOffset until)
-            || !Enum.TryParse(words[2], out ReputationReason reason) || reason is not (ReputationReason.Banned or ReputationReason.BannedByHost))
+        string[] words = line.Split(' ', 5);
+        IPNetwork network = default;
+        if (words.Length < 4 || !PeerId.TryParse(words[0], out PeerId? peer) || !TryEnd(words[1], out DateTimeOffset until)
+            || (words[2] != NoNetwork && !IPNetwork.TryParse(words[2], out network)) || !Enum.TryParse(words[3], out ReputationReason reason) || reason is not (ReputationReason.Banned or ReputationReason.BannedByHost))
         {
             return false;
         }
 
-        string? detail = words.Length == 4 && words[3].Length != 0 ? words[3][..Math.Min(words[3].Length, ReputationEntry.MaxDetail)] : null;
-        ban = new PeerBan(peer, until, reason, detail);
+        string? detail = words.Length == 5 && words[4].Length != 0 ? words[4][..Math.Min(words[4].Length, ReputationEntry.MaxDetail)] : null;
+        ban = new PeerBan(peer, until, reason, detail, words[2] == NoNetwork ? null : network);
         return true;
     }
 

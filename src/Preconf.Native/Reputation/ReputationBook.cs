@@ -1,3 +1,4 @@
+using System.Net;
 using Preconf.Native.Protocol;
 
 namespace Preconf.Native.Reputation;
@@ -10,10 +11,15 @@ public interface IReputationEffects
     /// <param name="score">The application score.</param>
     void PushScore(PeerId peer, double score);
 
+    /// <summary>The addresses that a ban of a peer takes in.</summary>
+    /// <param name="peer">Whom.</param>
+    /// <returns>The addresses; null for none, or when nobody knows where the peer is.</returns>
+    IPNetwork? NetworkOf(PeerId peer);
+
     /// <summary>A ban begins or ends.</summary>
-    /// <param name="peer">Whose.</param>
+    /// <param name="ban">Whose, and what it takes in.</param>
     /// <param name="blocked">Whether it begins.</param>
-    void SetBlocked(PeerId peer, bool blocked);
+    void SetBlocked(PeerBan ban, bool blocked);
 
     /// <summary>A change other than a reward.</summary>
     /// <param name="peer">Whose.</param>
@@ -43,6 +49,9 @@ public sealed class ReputationBook
     private readonly Dictionary<PeerId, Standing> _peers = [];
     private readonly Dictionary<PeerId, PeerBan> _bans = [];
     private readonly List<PeerId> _leaving = [];
+
+    // A ban too many ends another, whose peer may be new to the table: it changes under the walk.
+    private readonly List<KeyValuePair<PeerId, Standing>> _walk = [];
     private readonly HashSet<PeerId> _trusted;
     private readonly ReputationOptions _options;
     private readonly DefaultPolicy _policy;
@@ -246,7 +255,9 @@ public sealed class ReputationBook
         {
             bool changed = EndBans();
             _leaving.Clear();
-            foreach ((PeerId peer, Standing standing) in _peers)
+            _walk.Clear();
+            _walk.AddRange(_peers);
+            foreach ((PeerId peer, Standing standing) in _walk)
             {
                 Refresh(standing);
                 if (_reference is null && !_trusted.Contains(peer))
@@ -287,7 +298,7 @@ public sealed class ReputationBook
                 if (ban.Until > _time.GetUtcNow() && !_trusted.Contains(ban.Peer))
                 {
                     _bans[ban.Peer] = ban;
-                    _effects.SetBlocked(ban.Peer, true);
+                    _effects.SetBlocked(ban, true);
                 }
 
                 if (skipped != 0)
@@ -363,14 +374,24 @@ public sealed class ReputationBook
 
     private bool Judge(PeerId peer, Standing standing)
     {
-        SetGreylisted(peer, standing, _policy.IsGreylisted(in standing.Score));
-        if (!_policy.IsBannable(ref standing.Score) || _bans.ContainsKey(peer))
+        bool greylisted = _policy.IsGreylisted(in standing.Score);
+        bool again = greylisted && !standing.Greylisted && CountGreylisting(standing);
+        SetGreylisted(peer, standing, greylisted);
+        if (!(_policy.IsBannable(ref standing.Score) | again) || _bans.ContainsKey(peer))
         {
             return false;
         }
 
         Begin(peer, ReputationReason.Banned, standing.LastFault, EndAfter(_options.BanDuration));
         return true;
+    }
+
+    // What a greylisted peer sends is not even looked at, so its score rises whatever it does: who falls again and again is banned for that.
+    private bool CountGreylisting(Standing standing)
+    {
+        standing.Greylistings = _time.GetElapsedTime(standing.GreylistedAt) < _options.BanDuration ? standing.Greylistings + 1 : 1;
+        standing.GreylistedAt = _time.GetTimestamp();
+        return standing.Greylistings >= _options.GreylistingsToBan;
     }
 
     private void SetGreylisted(PeerId peer, Standing standing, bool greylisted)
@@ -389,14 +410,17 @@ public sealed class ReputationBook
             End(_bans.Values.MinBy(ban => ban.Until)!.Peer, ReputationReason.BanEnded);
         }
 
-        _bans[peer] = new PeerBan(peer, until, reason, Cut(detail));
+        // A ban that follows a ban: the peer is gone, so what is known of its addresses is what was known then.
+        IPNetwork? network = _bans.TryGetValue(peer, out PeerBan? before) ? before.Network : _effects.NetworkOf(peer);
+        PeerBan ban = new(peer, until, reason, Cut(detail), network);
+        _bans[peer] = ban;
         Record(peer, Find(peer), reason, detail, 0);
-        _effects.SetBlocked(peer, true);
+        _effects.SetBlocked(ban, true);
     }
 
     private bool End(PeerId peer, ReputationReason reason)
     {
-        if (!_bans.Remove(peer))
+        if (!_bans.Remove(peer, out PeerBan? ban))
         {
             return false;
         }
@@ -408,8 +432,9 @@ public sealed class ReputationBook
         standing.Score = new PeerScore { At = _time.GetTimestamp() };
         standing.Greylisted = false;
         standing.OverLimit = 0;
+        standing.Greylistings = 0;
         Record(peer, standing, reason, null, -before);
-        _effects.SetBlocked(peer, false);
+        _effects.SetBlocked(ban, false);
         PushScore(peer, standing);
         return true;
     }
@@ -528,6 +553,10 @@ public sealed class ReputationBook
         public ReputationHistory History { get; } = new(history);
 
         public bool Greylisted { get; set; }
+
+        public int Greylistings { get; set; }
+
+        public long GreylistedAt { get; set; }
 
         public double Pushed { get; set; }
 

@@ -28,8 +28,23 @@ public sealed class ReputationOptions
     /// <summary>How long a score must stay at the ban threshold. Default 30 s. The reference's policy has it fixed at that.</summary>
     public TimeSpan BanAfter { get; set; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>
+    /// A peer that falls to the greylist for the n-th time, each within <see cref="BanDuration"/> of the one before, is banned. Each time takes new proven
+    /// faults. Default 4.
+    /// </summary>
+    public int GreylistingsToBan { get; set; } = 4;
+
     /// <summary>How long a ban lasts. Default 1 h. The reference's policy has no end.</summary>
     public TimeSpan BanDuration { get; set; } = TimeSpan.FromHours(1);
+
+    /// <summary>
+    /// Whether a ban takes the peer's IP address in, an IPv6 address with its /56. Never loopback, private or shared addresses, those of
+    /// <see cref="NeverBanned"/>, and those where a trusted, static or protected peer is. Default true.
+    /// </summary>
+    public bool BanAddresses { get; set; } = true;
+
+    /// <summary>IP addresses and subnets (CIDR) that no ban takes in, e.g. the exit of an office. Default none.</summary>
+    public IList<string> NeverBanned { get; set; } = [];
 
     /// <summary>How often scores decay, reach gossipsub, and bans begin and end. Default 1 s.</summary>
     public TimeSpan Interval { get; set; } = TimeSpan.FromSeconds(1);

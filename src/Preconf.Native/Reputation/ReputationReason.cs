@@ -1,3 +1,4 @@
+using System.Net;
 using Preconf.Native.Protocol;
 
 namespace Preconf.Native.Reputation;
@@ -86,4 +87,5 @@ public sealed record PeerReputation(
 /// <param name="Until">Its end; <see cref="DateTimeOffset.MaxValue"/> for none.</param>
 /// <param name="Reason"><see cref="ReputationReason.Banned"/> or <see cref="ReputationReason.BannedByHost"/>.</param>
 /// <param name="Detail">Words beyond the reason, at most <see cref="ReputationEntry.MaxDetail"/> characters.</param>
-public sealed record PeerBan(PeerId Peer, DateTimeOffset Until, ReputationReason Reason, string? Detail);
+/// <param name="Network">The addresses banned with it (<see cref="BanScope"/>); null for none.</param>
+public sealed record PeerBan(PeerId Peer, DateTimeOffset Until, ReputationReason Reason, string? Detail, IPNetwork? Network = null);
