@@ -4,7 +4,6 @@ using Preconf.Native.Network;
 using Preconf.Native.Protocol;
 using Preconf.Native.Reputation;
 using Preconf.Native.Ssz;
-using Preconf.Native.Storage;
 using Preconf.Native.Types;
 using Xunit.Abstractions;
 
@@ -222,35 +221,12 @@ public sealed class ReputationTests(ITestOutputHelper output)
     }
 
     /// <summary>Serves a txlist of other bytes under every hash.</summary>
-    private sealed class LyingStore : ICommitmentStore
+    private sealed class LyingStore : PassingStore
     {
-        private readonly InMemoryStore _inner = new();
-
-        public StoreResult AddCommitment(in SignedCommitment commitment, in Bytes32 preconfirmationHash, in Address signer) =>
-            _inner.AddCommitment(in commitment, in preconfirmationHash, in signer);
-
-        public bool TryGetCommitment(UInt256 blockNumber, out SignedCommitment commitment) => _inner.TryGetCommitment(blockNumber, out commitment);
-
-        public bool TryGetByHash(in Bytes32 preconfirmationHash, out StoredCommitment commitment) => _inner.TryGetByHash(in preconfirmationHash, out commitment);
-
-        public IReadOnlyList<StoredCommitment> GetAll(UInt256 blockNumber) => _inner.GetAll(blockNumber);
-
-        public int GetCommitments(UInt256 startBlock, int maxCount, Span<byte> destination) => _inner.GetCommitments(startBlock, maxCount, destination);
-
-        public StoreResult AddTxList(in Bytes32 hash, ReadOnlySpan<byte> txList) => _inner.AddTxList(in hash, txList);
-
-        public bool TryGetTxList(in Bytes32 hash, out ReadOnlyMemory<byte> txList)
+        public override bool TryGetTxList(in Bytes32 hash, out ReadOnlyMemory<byte> txList)
         {
             txList = "not what was asked for"u8.ToArray();
             return true;
         }
-
-        public bool ContainsTxList(in Bytes32 hash) => _inner.ContainsTxList(in hash);
-
-        public bool IsReferenced(in Bytes32 txListHash) => _inner.IsReferenced(in txListHash);
-
-        public bool TryGetHead(out PreconfHead head) => _inner.TryGetHead(out head);
-
-        public StoreStats GetStats() => _inner.GetStats();
     }
 }
