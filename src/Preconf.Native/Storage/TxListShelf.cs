@@ -42,7 +42,9 @@ internal sealed class TxListShelf(StoreOptions options)
             return StoreResult.Refused;
         }
 
-        Item item = new(hash, bytes.ToArray(), now);
+        byte[] copy = GC.AllocateUninitializedArray<byte>(bytes.Length);
+        bytes.CopyTo(copy);
+        Item item = new(hash, copy, now);
         _items.Add(hash, item);
         (referenced ? _referenced : _unreferenced).Append(item);
         MakeRoom();
