@@ -7,6 +7,7 @@ $options = @($args | Select-Object -Skip 1)
 $node = [IO.Path]::Combine($root, 'src', 'Preconf.Node')
 $library = [IO.Path]::Combine($root, 'src', 'Preconf.Native')
 $benchmarks = [IO.Path]::Combine($root, 'tests', 'benchmarks')
+$soak = [IO.Path]::Combine($root, 'tests', 'soak')
 $packages = [IO.Path]::Combine($root, 'target', 'package')
 $quiet = '-c', 'Release', '--nologo', '-v', 'quiet'
 
@@ -90,6 +91,10 @@ switch ($verb) {
     'bench' {
         Invoke-Dotnet (@('build', $benchmarks) + $quiet)
         Invoke-Dotnet (@('run', '--project', $benchmarks, '-c', 'Release', '--no-build', '--') + $options)
+    }
+    'soak' {
+        Invoke-Dotnet (@('build', $soak) + $quiet)
+        Invoke-Dotnet (@('run', '--project', $soak, '-c', 'Release', '--no-build', '--') + $options)
     }
     'pack' {
         Remove-Folder $packages

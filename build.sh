@@ -9,7 +9,7 @@ case $verb in
     echo "usage: ./build.sh VERB [options]"
     for file in "$root"/build/verbs/*.sh; do sed -n '2s/^# /  /p' "$file"; done
     ;;
-  native | build | test | run | bench | pack | format | clean) exec sh "$root/build/verbs/$verb.sh" "$@" ;;
+  native | build | test | run | bench | soak | pack | format | clean) exec sh "$root/build/verbs/$verb.sh" "$@" ;;
   *)
     echo "error: no verb '$verb'; ./build.sh help lists them" >&2
     exit 2
