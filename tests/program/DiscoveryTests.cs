@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
@@ -11,6 +12,10 @@ public sealed class DiscoveryTests
 {
     private static readonly TimeSpan FoundWithin = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan BackWithin = TimeSpan.FromSeconds(10);
+
+    // PRECONF_TEST_DOWN makes it longer than there is time for in every run; the longest pause between two tries is a minute.
+    private static readonly TimeSpan DownFor = TimeSpan.FromSeconds(int.TryParse(Environment.GetEnvironmentVariable("PRECONF_TEST_DOWN"), CultureInfo.InvariantCulture, out int seconds) ? seconds : 12);
+    private static readonly TimeSpan BackAfterLong = TimeSpan.FromSeconds(100);
 
     /// <summary>The loopback addresses of this machine: where to listen, and where discovery does.</summary>
     public static TheoryData<string, string> Loopbacks
@@ -38,7 +43,7 @@ public sealed class DiscoveryTests
             nodes.Add(await StartAsync(address, discovery, folder["0"]));
             for (int i = 1; i < 4; i++)
             {
-                nodes.Add(await StartAsync(address, discovery, folder[$"{i}"], "--bootnode", nodes[0].Record.ToString()));
+                nodes.Add(await StartAsync(address, discovery, folder[$"{i}"], "0", "--bootnode", nodes[0].Record.ToString()));
             }
 
             long started = Stopwatch.GetTimestamp();
@@ -49,10 +54,8 @@ public sealed class DiscoveryTests
 
             Node last = nodes[3];
             nodes.RemoveAt(3);
-            last.Process.Signal(ProgramProcess.SigTerm);
-            Assert.Equal(0, (await last.Process.FinishAsync()).ExitCode);
-            await last.Process.DisposeAsync();
-            Node again = await StartAsync(address, discovery, folder["3"], "--bootnode", nodes[0].Record.ToString());
+            await StopAsync(last);
+            Node again = await StartAsync(address, discovery, folder["3"], "0", "--bootnode", nodes[0].Record.ToString());
             nodes.Add(again);
             Assert.Equal(last.Id, again.Id);
             Assert.True(again.Record.Sequence > last.Record.Sequence, $"{again.Record.Sequence} after {last.Record.Sequence}");
@@ -64,6 +67,37 @@ public sealed class DiscoveryTests
             {
                 await node.Process.DisposeAsync();
             }
+        }
+    }
+
+    [Fact]
+    public async Task ABootnodeAndAStaticPeerThatAreDownForLongAreFoundAgainWithFewWords()
+    {
+        using TestFolder folder = new();
+        (string tcp, string udp) = (FreePort(), FreePort());
+        async Task<Node> OthersAsync() => await StartAsync("/ip4/127.0.0.1", $"127.0.0.1:{udp}", folder["others"], tcp);
+        Node others = await OthersAsync();
+        await StopAsync(others);
+
+        // Neither is there when these two start; one knows the record, the other the address.
+        Node finds = await StartAsync("/ip4/127.0.0.1", "127.0.0.1:0", folder["finds"], "0", "--bootnode", others.Record.ToString());
+        await using ProgramProcess first = finds.Process;
+        Node dials = await StartAsync("/ip4/127.0.0.1", "127.0.0.1:0", folder["dials"], "0", "--static-peer", $"/ip4/127.0.0.1/tcp/{tcp}/p2p/{others.Id}");
+        await using ProgramProcess second = dials.Process;
+        for (int times = 0; times < 2; times++)
+        {
+            await Task.Delay(DownFor);
+            others = await OthersAsync();
+            await finds.KnowsAllAsync([others], BackAfterLong);
+            await dials.KnowsAllAsync([others], BackAfterLong);
+            await StopAsync(others);
+        }
+
+        foreach (Node node in new[] { finds, dials })
+        {
+            Assert.False(node.Process.HasExited);
+            string[] lines = node.Process.Errors.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+            Assert.True(lines.Length < 10, node.Process.Errors);
         }
     }
 
@@ -87,12 +121,35 @@ public sealed class DiscoveryTests
         Assert.Contains(socket, finished.Errors, StringComparison.Ordinal);
     }
 
-    private static async Task<Node> StartAsync(string address, string discovery, string folder, params string[] more)
+    private static async Task StopAsync(Node node)
+    {
+        node.Process.Signal(ProgramProcess.SigTerm);
+        Assert.Equal(0, (await node.Process.FinishAsync()).ExitCode);
+        await node.Process.DisposeAsync();
+    }
+
+    // Free a moment ago; nothing else on this machine asks for ports by number.
+    private static string FreePort()
+    {
+        using Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        return ((IPEndPoint)socket.LocalEndPoint!).Port.ToString(CultureInfo.InvariantCulture);
+    }
+
+    private static async Task<Node> StartAsync(string address, string discovery, string folder, string port = "0", params string[] more)
     {
         ProgramProcess process = ProgramProcess.Start(
-            ["run", "--any-signer", "--json", "--data-dir", folder, "--listen", address + "/tcp/0", "--discovery-listen", discovery, "--local-network", .. more]);
-        JsonElement listening = await process.WaitForAsync("listening");
-        return new Node(process, listening.GetProperty("peerId").GetString()!, Enr.Parse(listening.GetProperty("enr").GetString()!));
+            ["run", "--any-signer", "--json", "--data-dir", folder, "--listen", $"{address}/tcp/{port}", "--discovery-listen", discovery, "--local-network", .. more]);
+        try
+        {
+            JsonElement listening = await process.WaitForAsync("listening");
+            return new Node(process, listening.GetProperty("peerId").GetString()!, Enr.Parse(listening.GetProperty("enr").GetString()!));
+        }
+        catch
+        {
+            await process.DisposeAsync();
+            throw;
+        }
     }
 
     private static bool HasIPv6Loopback()
