@@ -90,8 +90,14 @@ public sealed class DiscoveryTests
             others = await OthersAsync();
             await finds.KnowsAllAsync([others], BackAfterLong);
             await dials.KnowsAllAsync([others], BackAfterLong);
-            await StopAsync(others);
+            others.Process.Signal(ProgramProcess.SigKill);
+            await others.Process.FinishAsync();
+            await others.Process.DisposeAsync();
         }
+
+        // To be killed is no fault.
+        Finished standing = await ProgramProcess.RunAsync("explain", others.Id, "--data-dir", folder["dials"]);
+        Assert.Contains("in good standing", standing.Output, StringComparison.Ordinal);
 
         foreach (Node node in new[] { finds, dials })
         {

@@ -3,14 +3,17 @@ using Preconf.Native.Protocol;
 namespace Preconf.Native.RateLimiting;
 
 /// <summary>
-/// Paces what this node asks of a peer so that a peer which counts fairly never refuses: a request's place is free again one window
-/// after its answer, so the peer, which saw it before that, never counts more than the limit in any span of a window, whether it keeps a
+/// Paces what this node asks of a peer so that a peer which counts fairly never refuses: a request's place is free again one window and a
+/// hundredth (at least 20 ms more, for timers that fire early) after its answer, so the peer, which saw it before that, never counts more than the limit in any span of a window, whether it keeps a
 /// tumbling window (the reference), a sliding one or a token bucket. Bytes of answers are counted too: above their limit the next request
 /// waits for longer. Kept by peer id, so a reconnect does not reset it. Thread-safe.
 /// </summary>
 public sealed class RequestPacer
 {
     private static readonly TimeSpan LongestWait = TimeSpan.FromDays(1);
+
+    // Timers keep a coarser time than clocks and fire up to a tick of it early; a place must not be free before its window is over.
+    private static readonly TimeSpan TimerTick = TimeSpan.FromMilliseconds(20);
     private readonly Lock _gate = new();
     private readonly Dictionary<(PeerId Peer, RequestProtocol Protocol), Lane> _lanes = [];
     private readonly int _maxRequests;
@@ -31,7 +34,7 @@ public sealed class RequestPacer
         ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(window, TimeSpan.Zero);
         ArgumentNullException.ThrowIfNull(time);
         _maxRequests = maxRequests;
-        _window = window;
+        _window = window + TimeSpan.FromTicks(Math.Max(TimerTick.Ticks, window.Ticks / 100));
         _time = time;
         _maxBytes = maxBytes;
     }

@@ -68,6 +68,18 @@ public sealed class LimiterTests
     }
 
     [Fact]
+    public async Task APlaceIsNotFreeBeforeItsWindowIsOverEvenIfATimerFiresEarly()
+    {
+        RequestPacer pacer = new(1, Window, _time);
+        (await pacer.EnterAsync(_peer, RequestProtocol.Head, default)).Dispose();
+        _time.Advance(Window);
+        await Task.Delay(20);
+        Assert.True(pacer.IsFull(_peer, RequestProtocol.Head));
+        _time.Advance(Window / 100);
+        await pacer.EnterAsync(_peer, RequestProtocol.Head, default).AsTask().WaitAsync(TimeSpan.FromSeconds(10));
+    }
+
+    [Fact]
     public async Task AWaitThatIsGivenUpTakesNoPlaceAndLeavesNothingBehind()
     {
         RequestPacer pacer = new(1, Window, _time);
