@@ -53,12 +53,13 @@ public class GossipConfigTests
     {
         VectorNode effective = Vectors.Data(File)["effective"];
         GossipOptions gossip = new P2pConfig().Gossip;
+        MeshSizes mesh = MeshSizes.Of(new P2pConfig());
         Dictionary<string, double> ours = new()
         {
-            ["mesh_n"] = gossip.MeshN,
-            ["mesh_n_low"] = gossip.MeshLow,
-            ["mesh_n_high"] = gossip.MeshHigh,
-            ["mesh_outbound_min"] = gossip.MeshOutboundMin,
+            ["mesh_n"] = mesh.N,
+            ["mesh_n_low"] = mesh.Low,
+            ["mesh_n_high"] = mesh.High,
+            ["mesh_outbound_min"] = mesh.OutboundMin,
             ["gossip_lazy"] = gossip.GossipLazy,
             ["heartbeat_interval_ms"] = gossip.Heartbeat.TotalMilliseconds,
             ["max_transmit_size"] = PreconfLimits.MaxGossipBytes,

@@ -141,8 +141,10 @@ pub struct PcnConfig {
     pub peer_queue_len: u32,
     /// 0 or 1: discovery takes special-purpose addresses from strangers and tells this node's own.
     pub local_network: u8,
+    /// Of a peer's TCP and QUIC addresses, which is dialled first: 0 TCP, 1 QUIC; the other follows after 250 ms.
+    pub prefer_quic: u8,
     /// Zero.
-    pub reserved: [u8; 3],
+    pub reserved: [u8; 2],
     /// Payload bytes leased to the host at once; gossip above it is dropped and counted.
     pub max_leased_bytes: u64,
     /// Publishes accepted and not yet sent.
@@ -170,6 +172,16 @@ pub struct PcnConfig {
     /// Resident bytes of the process above which inbound connections, and dials of unprotected peers, are refused; 0: no
     /// ceiling. Linux only.
     pub memory_ceiling: u64,
+    /// The file in which peers known to be good are kept, and dialled first after a restart; empty: none is kept.
+    pub known_peers_file: PcnBytes,
+    /// Found and known peers are dialled until so many are connected.
+    pub target_peers: u32,
+    /// With fewer, dials do not wait; at most `target_peers`.
+    pub min_peers: u32,
+    /// With more, the worst are dropped until a tenth below it are left; at least `target_peers`.
+    pub max_peers: u32,
+    /// So many are to be connected by this node's own dials; at most `target_peers`.
+    pub min_outbound_peers: u32,
 }
 
 /// What an event is.

@@ -3,7 +3,9 @@
 use std::{path::PathBuf, ptr, time::Duration};
 
 use libp2p::Multiaddr;
-use preconf_p2p::{Author, Config, ConnectionCaps, DiscoveryConfig, IdentitySource, MeshSize, gater::GaterConfig};
+use preconf_p2p::{
+    Author, Config, ConnectionCaps, DiscoveryConfig, IdentitySource, MeshSize, PeerLimits, Way, gater::GaterConfig,
+};
 
 use crate::{
     abi::{PcnBytes, PcnConfig},
@@ -54,7 +56,7 @@ pub(crate) unsafe fn read(config: *const PcnConfig) -> Result<Settings, Failure>
 
 fn check_numbers(config: &PcnConfig) -> Outcome {
     let require = |holds: bool, text: &dyn Fn() -> String| if holds { Ok(()) } else { Err(Failure::argument(text())) };
-    require(config.reserved == [0; 3], &|| format!("reserved is {:?}, not 0", config.reserved))?;
+    require(config.reserved == [0; 2], &|| format!("reserved is {:?}, not 0", config.reserved))?;
     require(config.log_level <= 5, &|| format!("log_level {} is not one of 0 to 5", config.log_level))?;
     require((1..=64).contains(&config.worker_threads), &|| {
         format!("worker_threads is {}, not 1 to 64", config.worker_threads)
@@ -73,13 +75,14 @@ fn check_numbers(config: &PcnConfig) -> Outcome {
 /// As for [`read`].
 unsafe fn p2p_config(config: &PcnConfig) -> Result<Config, Failure> {
     // SAFETY: the caller's contract.
-    let (listen, static_peers, discovery, identity, agent) = unsafe {
+    let (listen, static_peers, discovery, identity, agent, known_peers) = unsafe {
         (
             addresses(&config.listen, "listen")?,
             addresses(&config.static_peers, "static_peers")?,
             discovery(config)?,
             identity(config)?,
             text(&config.agent_version, "agent_version")?,
+            text(&config.known_peers_file, "known_peers_file")?,
         )
     };
     let defaults = Config::default();
@@ -88,6 +91,14 @@ unsafe fn p2p_config(config: &PcnConfig) -> Result<Config, Failure> {
         listen,
         static_peers,
         discovery,
+        peers: PeerLimits {
+            target: config.target_peers as usize,
+            min: config.min_peers as usize,
+            max: config.max_peers as usize,
+            min_outbound: config.min_outbound_peers as usize,
+        },
+        known_peers_file: (!known_peers.is_empty()).then(|| PathBuf::from(known_peers)),
+        preferred: if args::flag(config.prefer_quic, "prefer_quic")? { Way::Quic } else { Way::Tcp },
         identity,
         author: if args::flag(config.author, "author")? { Author::Ed25519 } else { Author::Identity },
         message_id: args::message_id_mode(config.message_id_mode)?,

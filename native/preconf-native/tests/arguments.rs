@@ -263,7 +263,9 @@ fn refused(change: impl FnOnce(&mut PcnConfig)) -> String {
 fn wrong_configurations_are_refused_by_name() {
     let names = |text: &str, name: &str| assert!(text.contains(name), "{text:?} does not name {name}");
     names(&refused(|c| c.struct_size -= 1), "struct_size");
-    names(&refused(|c| c.reserved = [0, 1, 0]), "reserved");
+    names(&refused(|c| c.reserved = [0, 1]), "reserved");
+    names(&refused(|c| c.prefer_quic = 2), "prefer_quic");
+    names(&refused(|c| c.min_peers = 51), "min 51");
     names(&refused(|c| c.log_level = 6), "log_level");
     names(&refused(|c| c.worker_threads = 0), "worker_threads");
     names(&refused(|c| c.worker_threads = 65), "worker_threads");

@@ -13,7 +13,9 @@ use libp2p::{
 use crate::{
     Config, Protocol, StartError,
     gater::{self, Gate},
-    gossip, reqresp, single,
+    gossip,
+    peers::keep,
+    reqresp, single,
 };
 
 /// identify's protocol version (design/protocol.md, section 1).
@@ -31,6 +33,7 @@ pub(crate) struct Behaviour {
     // First, so that what they refuse reaches no other.
     pub(crate) gater: gater::Behaviour,
     single: single::Behaviour,
+    pub(crate) keep: keep::Behaviour,
     pub(crate) blocked: allow_block_list::Behaviour<BlockedPeers>,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
@@ -47,6 +50,7 @@ impl Behaviour {
         Ok(Self {
             gater: gater::Behaviour::new(gate, config.caps),
             single: single::Behaviour::new(keypair.public().to_peer_id()),
+            keep: keep::Behaviour::default(),
             blocked: allow_block_list::Behaviour::default(),
             identify: identify::Behaviour::new(identify),
             ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIMEOUT)),

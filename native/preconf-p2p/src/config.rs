@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use libp2p::Multiaddr;
 
-use crate::{DiscoveryConfig, gater::GaterConfig};
+use crate::{DiscoveryConfig, PeerLimits, Way, gater::GaterConfig};
 
 /// Where the node's secp256k1 identity comes from. Peer id, Noise/TLS handshakes and the node record use this one key.
 #[derive(Clone)]
@@ -98,6 +98,12 @@ pub struct Config {
     pub static_peers: Vec<Multiaddr>,
     /// How peers are found; `None` is by [`Self::static_peers`] and the host's dials alone.
     pub discovery: Option<DiscoveryConfig>,
+    /// How many peers are wanted.
+    pub peers: PeerLimits,
+    /// The file in which peers known to be good are kept and dialled first after a restart; `None` keeps none.
+    pub known_peers_file: Option<PathBuf>,
+    /// Of a peer's TCP and QUIC addresses, which is dialled first; the other follows after 250 ms.
+    pub preferred: Way,
     /// The node's identity.
     pub identity: IdentitySource,
     /// Who signs gossip.
@@ -154,6 +160,9 @@ impl Default for Config {
             listen: Vec::new(),
             static_peers: Vec::new(),
             discovery: None,
+            peers: PeerLimits::default(),
+            known_peers_file: None,
+            preferred: Way::Tcp,
             identity: IdentitySource::Ephemeral,
             author: Author::Identity,
             message_id: MessageIdMode::Kona,

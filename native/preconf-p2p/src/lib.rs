@@ -16,6 +16,7 @@ pub mod identity;
 mod inbox;
 mod names;
 mod node;
+mod peers;
 pub mod reqresp;
 mod single;
 mod stats;
@@ -28,6 +29,7 @@ pub use event::{DialFailure, Event, EventSink, Gossip, Protocol, PublishOutcome,
 pub use handle::Handle;
 pub use names::{protocol_name, topic_name};
 pub use node::Node;
+pub use peers::{PeerLimits, Way};
 pub use stats::Stats;
 
 /// The host's verdict on a gossip message.

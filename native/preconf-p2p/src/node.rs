@@ -7,7 +7,8 @@ use std::{
 };
 
 use libp2p::{
-    Multiaddr, Swarm, TransportError, core::transport::ListenerId, identity::Keypair, multiaddr::Protocol, swarm,
+    Multiaddr, Swarm, Transport, TransportError, core::transport::ListenerId, identity::Keypair, multiaddr::Protocol,
+    swarm,
 };
 
 use crate::{
@@ -19,6 +20,7 @@ use crate::{
     handle::Shared,
     identity::{keypair_of, load_or_create, public_key_of},
     inbox::Inbox,
+    peers::race::{HeadStart, Raced},
     stats::Counters,
     transport::{self, Ledgers, Load, LoadCaps},
 };
@@ -54,7 +56,9 @@ impl Node {
         let counters = Arc::new(Counters::default());
         let ledgers = Arc::new(Ledgers::new(Load::new(load_caps(&config), Arc::clone(&counters))));
         let gate = Arc::new(gate(&config, &counters)?);
+        let head_start = Arc::new(HeadStart::default());
         let transport = transport::build(&config, &keypair, &counters, &ledgers, &gate)?;
+        let transport = Raced::new(transport, Arc::clone(&head_start)).boxed();
         let behaviour = Behaviour::new(&config, &keypair, Arc::clone(&gate))?;
         let mut swarm_config = swarm::Config::with_tokio_executor().with_idle_connection_timeout(config.idle_timeout);
         if let Some(concurrency) = NonZeroU8::new(config.dial_concurrency) {
@@ -62,7 +66,7 @@ impl Node {
         }
         let peer_id = keypair.public().to_peer_id();
         let swarm = Swarm::new(transport, behaviour, peer_id, swarm_config);
-        let mut net = Net { swarm, listeners: Vec::new() };
+        let mut net = Net { swarm, listeners: Vec::new(), head_start };
         for address in &config.listen {
             net.listen(address)?;
         }
@@ -96,6 +100,9 @@ fn check(config: &Config) -> Result<(), StartError> {
     if config.peer_queue_len == 0 {
         return Err(StartError::Config("peer_queue_len must not be zero".to_owned()));
     }
+    if let Some(fault) = config.peers.fault() {
+        return Err(StartError::Config(fault));
+    }
     for address in &config.static_peers {
         if driver::peer_of(address).is_none() {
             return Err(StartError::Config(format!("static peer {address} does not end in /p2p")));
@@ -117,6 +124,7 @@ fn gate(config: &Config, counters: &Arc<Counters>) -> Result<Gate, StartError> {
 /// The swarm and its listeners. The in-process transport frees an address only when it is told to.
 pub(crate) struct Net {
     pub(crate) swarm: Swarm<Behaviour>,
+    pub(crate) head_start: Arc<HeadStart>,
     listeners: Vec<ListenerId>,
 }
 

@@ -8,6 +8,9 @@ namespace Preconf.Native.Network;
 internal static unsafe class NativeConfig
 {
     private const string RecordFile = "node.enr";
+    private const string KnownPeersFile = "peers.txt";
+    private const int FewPeers = 8;
+    private const int ManyPeers = 200;
 
     /// <exception cref="NativeCallException">The node could not start.</exception>
     public static NodeHandle Start(P2pConfig config, OperatorRules rules, ReadOnlySpan<byte> secret, byte logLevel)
@@ -18,13 +21,14 @@ internal static unsafe class NativeConfig
         byte[] bootnodes = config.EnableDiscovery ? Lines(config.Bootnodes) : [];
         byte[] external = config.EnableDiscovery ? Lines(config.ExternalAddresses) : [];
         byte[] record = config.EnableDiscovery && !config.EphemeralKey ? Encoding.UTF8.GetBytes(Path.Combine(config.DataDirectory, RecordFile)) : [];
+        byte[] known = config.EphemeralKey ? [] : Encoding.UTF8.GetBytes(Path.Combine(config.DataDirectory, KnownPeersFile));
         byte[] agent = Encoding.UTF8.GetBytes(config.AgentVersion ?? string.Empty);
         byte[] blocked = Lines(rules.Blocked.Select(target => target.ToString()));
-        byte[] protectedPeers = Lines(rules.Protected.Select(peer => peer.ToString()));
+        byte[] protectedPeers = Lines(rules.Protected.Concat(Trusted(config)).Distinct().Select(peer => peer.ToString()));
         fixed (byte* listenPointer = listen, peersPointer = peers, agentPointer = agent, secretPointer = secret, blockedPointer = blocked, protectedPointer = protectedPeers)
-        fixed (byte* discoveryPointer = discovery, bootnodesPointer = bootnodes, externalPointer = external, recordPointer = record)
+        fixed (byte* discoveryPointer = discovery, bootnodesPointer = bootnodes, externalPointer = external, recordPointer = record, knownPointer = known)
         {
-            PcnConfig native = Numbers(config);
+            PcnConfig native = Numbers(config, MeshSizes.Of(config));
             native.log_level = logLevel;
             native.listen = new PcnBytes { ptr = listenPointer, len = (nuint)listen.Length };
             native.static_peers = new PcnBytes { ptr = peersPointer, len = (nuint)peers.Length };
@@ -32,6 +36,7 @@ internal static unsafe class NativeConfig
             native.bootnodes = new PcnBytes { ptr = bootnodesPointer, len = (nuint)bootnodes.Length };
             native.external_addresses = new PcnBytes { ptr = externalPointer, len = (nuint)external.Length };
             native.record_file = new PcnBytes { ptr = recordPointer, len = (nuint)record.Length };
+            native.known_peers_file = new PcnBytes { ptr = knownPointer, len = (nuint)known.Length };
             native.agent_version = new PcnBytes { ptr = agentPointer, len = (nuint)agent.Length };
             native.secret_key = new PcnBytes { ptr = secretPointer, len = (nuint)secret.Length };
             native.blocked = new PcnBytes { ptr = blockedPointer, len = (nuint)blocked.Length };
@@ -40,7 +45,7 @@ internal static unsafe class NativeConfig
         }
     }
 
-    private static PcnConfig Numbers(P2pConfig config) => new()
+    private static PcnConfig Numbers(P2pConfig config, MeshSizes mesh) => new()
     {
         struct_size = (uint)sizeof(PcnConfig),
         author = (byte)config.Gossip.Author,
@@ -50,10 +55,10 @@ internal static unsafe class NativeConfig
         enable_memory = Flag(config.EnableMemoryTransport),
         local_network = Flag(config.LocalNetwork),
         dial_concurrency = (byte)config.Connections.DialConcurrency,
-        mesh_n = (uint)config.Gossip.MeshN,
-        mesh_low = (uint)config.Gossip.MeshLow,
-        mesh_high = (uint)config.Gossip.MeshHigh,
-        mesh_outbound_min = (uint)config.Gossip.MeshOutboundMin,
+        mesh_n = (uint)mesh.N,
+        mesh_low = (uint)mesh.Low,
+        mesh_high = (uint)mesh.High,
+        mesh_outbound_min = (uint)mesh.OutboundMin,
         mesh_lazy = (uint)config.Gossip.GossipLazy,
         heartbeat_ms = Milliseconds(config.Gossip.Heartbeat),
         chain_id = config.ChainId,
@@ -80,11 +85,19 @@ internal static unsafe class NativeConfig
         max_streams = (uint)config.Connections.MaxStreamsTotal,
         queue_bytes = (ulong)config.Resources.QueueBytes,
         memory_ceiling = (ulong)(config.Resources.MemoryCeiling ?? 0),
+        target_peers = (uint)config.Peers.Target,
+        min_peers = (uint)(config.Peers.Min ?? Math.Min(config.Peers.Target, FewPeers)),
+        max_peers = (uint)(config.Peers.Max ?? Math.Max(config.Peers.Target, ManyPeers)),
+        min_outbound_peers = (uint)(config.Peers.MinOutbound ?? Math.Min(config.Peers.Target, FewPeers)),
+        prefer_quic = Flag(config.Peers.PreferQuic),
     };
 
     // A record is asked for over UDP; only discovery does.
     private static bool IsDialled(string bootnode) =>
         Multiaddr.TryParse(bootnode, out Multiaddr? address) && (address.Transport != MultiaddrTransport.Other || !bootnode.Contains("/udp/", StringComparison.Ordinal));
+
+    private static IEnumerable<PeerId> Trusted(P2pConfig config) =>
+        config.TrustedPeers.Select(text => P2pConfigValidation.TryPeer(text, out PeerId? peer) ? peer : throw new FormatException(text));
 
     private static byte[] Lines(IEnumerable<string> texts) => Encoding.UTF8.GetBytes(string.Join('\n', texts));
 

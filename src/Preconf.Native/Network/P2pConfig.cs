@@ -68,7 +68,7 @@ public sealed class P2pConfig
     public bool EnableMemoryTransport { get; set; }
 
     /// <summary>
-    /// Folder of the node's key (<c>node.key</c>, made once with mode 0600) and record (<c>node.enr</c>, which keeps its sequence). Default: <c>preconf-native</c> in the user's local application data.
+    /// Folder of the node's key (<c>node.key</c>, made once with mode 0600) and record (<c>node.enr</c>, which keeps its sequence), of the peers known to be good (<c>peers.txt</c>), of bans and blocks. Default: <c>preconf-native</c> in the user's local application data.
     /// </summary>
     public string DataDirectory { get; set; } = DefaultDataDirectory();
 
@@ -86,6 +86,9 @@ public sealed class P2pConfig
 
     /// <summary>Takes commitments of any signer: for test networks. Default false: without this, <see cref="ExpectedSigners"/> or a validator of the host must say who may sign.</summary>
     public bool AnySigner { get; set; }
+
+    /// <summary>How many peers are wanted.</summary>
+    public PeerOptions Peers { get; set; } = new();
 
     /// <summary>Discovery through discv5. Default true.</summary>
     public bool EnableDiscovery { get; set; } = true;
@@ -188,17 +191,20 @@ public sealed class GossipOptions
     /// <summary>How message ids are made. Default: Kona's.</summary>
     public MessageIdMode MessageId { get; set; }
 
-    /// <summary>Wanted mesh peers per topic. Default 8.</summary>
-    public int MeshN { get; set; } = 8;
+    /// <summary>The sizes of the mesh, by the network that is expected. Default: chosen by the other settings.</summary>
+    public MeshProfile Mesh { get; set; }
 
-    /// <summary>Below this, peers are grafted. Default 6.</summary>
-    public int MeshLow { get; set; } = 6;
+    /// <summary>Wanted mesh peers per topic. Default: the profile's, Kona 8, small 4.</summary>
+    public int? MeshN { get; set; }
 
-    /// <summary>Above this, peers are pruned. Default 12.</summary>
-    public int MeshHigh { get; set; } = 12;
+    /// <summary>Below this, peers are grafted. Default: Kona 6, small 2.</summary>
+    public int? MeshLow { get; set; }
 
-    /// <summary>Outbound peers wanted in the mesh; at most half of <see cref="MeshN"/> and below <see cref="MeshLow"/>. Default 2.</summary>
-    public int MeshOutboundMin { get; set; } = 2;
+    /// <summary>Above this, peers are pruned. Default: Kona 12, small 8.</summary>
+    public int? MeshHigh { get; set; }
+
+    /// <summary>Outbound peers wanted in the mesh; at most half of <see cref="MeshN"/> and below <see cref="MeshLow"/>. Default: Kona 2, small 1.</summary>
+    public int? MeshOutboundMin { get; set; }
 
     /// <summary>Peers outside the mesh that get IHAVE at each heartbeat. Default 6.</summary>
     public int GossipLazy { get; set; } = 6;
@@ -208,6 +214,38 @@ public sealed class GossipOptions
 
     /// <summary>Bytes a second by which that allowance refills. Default 2 MiB.</summary>
     public long UnreferencedTxListRate { get; set; } = 2L << 20;
+}
+
+/// <summary>The network a mesh is made for.</summary>
+public enum MeshProfile
+{
+    /// <summary><see cref="Small"/> when at most ten peers can be meant: <see cref="PeerOptions.Target"/>, or without discovery the static peers. Else <see cref="Kona"/>.</summary>
+    Automatic,
+
+    /// <summary>8 peers, 6 to 12: Kona's, the wire's default (vectors, gossip_config.json).</summary>
+    Kona,
+
+    /// <summary>4 peers, 2 to 8: for networks of two to ten.</summary>
+    Small,
+}
+
+/// <summary>How many peers are wanted. Static and trusted peers count, and are never dropped for these numbers.</summary>
+public sealed class PeerOptions
+{
+    /// <summary>Peers that are known or found are dialled until so many are connected. Default 50.</summary>
+    public int Target { get; set; } = 50;
+
+    /// <summary>With fewer, dials do not wait for their pauses; at most <see cref="Target"/>. Default 8, or the target where that is lower.</summary>
+    public int? Min { get; set; }
+
+    /// <summary>With more, the worst are dropped until a tenth below it are left: by score, use, subnet, direction and age. At least <see cref="Target"/>. Default 200, or the target where that is higher.</summary>
+    public int? Max { get; set; }
+
+    /// <summary>So many are to be connected by this node's own dials, whom no attacker chooses; at most <see cref="Target"/>. Default 8, or the target where that is lower.</summary>
+    public int? MinOutbound { get; set; }
+
+    /// <summary>Of a peer's TCP and QUIC addresses QUIC is dialled first, not TCP; the other follows after 250 ms and the first to connect wins. Default false.</summary>
+    public bool PreferQuic { get; set; }
 }
 
 /// <summary>Connection limits (protocol, section 7); null is unlimited.</summary>

@@ -46,7 +46,7 @@ internal static class P2pConfigValidation
         Addresses(config, faults);
         Identity(config, faults);
         Times(config, faults);
-        Gossip(config.Gossip, faults);
+        Gossip(config, faults);
         Limits(config, faults);
         Policy(config, faults);
         return faults;
@@ -202,15 +202,18 @@ internal static class P2pConfigValidation
         }
     }
 
-    private static void Gossip(GossipOptions gossip, List<string> faults)
+    private static void Gossip(P2pConfig config, List<string> faults)
     {
+        GossipOptions gossip = config.Gossip;
         Between("Gossip.Heartbeat", gossip.Heartbeat, TimeSpan.FromMilliseconds(50), TimeSpan.FromMinutes(1), faults);
         Defined("Gossip.Author", gossip.Author, faults);
         Defined("Gossip.MessageId", gossip.MessageId, faults);
-        Between("Gossip.MeshN", gossip.MeshN, 1, 100, faults);
-        Between("Gossip.MeshLow", gossip.MeshLow, 1, gossip.MeshN, faults);
-        Between("Gossip.MeshHigh", gossip.MeshHigh, gossip.MeshN, 200, faults);
-        Between("Gossip.MeshOutboundMin", gossip.MeshOutboundMin, 0, Math.Max(0, Math.Min(gossip.MeshN / 2, gossip.MeshLow - 1)), faults);
+        Defined("Gossip.Mesh", gossip.Mesh, faults);
+        MeshSizes mesh = MeshSizes.Of(config);
+        Between("Gossip.MeshN", mesh.N, 1, 100, faults);
+        Between("Gossip.MeshLow", mesh.Low, 1, mesh.N, faults);
+        Between("Gossip.MeshHigh", mesh.High, mesh.N, 200, faults);
+        Between("Gossip.MeshOutboundMin", mesh.OutboundMin, 0, Math.Max(0, Math.Min(mesh.N / 2, mesh.Low - 1)), faults);
         Between("Gossip.GossipLazy", gossip.GossipLazy, 0, 100, faults);
         Between("Gossip.UnreferencedTxListBurst", gossip.UnreferencedTxListBurst, 0, long.MaxValue, faults);
         Between("Gossip.UnreferencedTxListRate", gossip.UnreferencedTxListRate, 0, long.MaxValue, faults);
@@ -220,6 +223,11 @@ internal static class P2pConfigValidation
     {
         Between("RequestAttempts", config.RequestAttempts, 1, 16, faults);
         Between("MaxConcurrentStreams", config.MaxConcurrentStreams, 1, 10_000, faults);
+        PeerOptions peers = config.Peers;
+        Between("Peers.Target", peers.Target, 1, 10_000, faults);
+        Between("Peers.Min", peers.Min ?? 0, 0, peers.Target, faults);
+        Between("Peers.Max", peers.Max ?? int.MaxValue, peers.Target, int.MaxValue, faults);
+        Between("Peers.MinOutbound", peers.MinOutbound ?? 0, 0, peers.Target, faults);
         ConnectionOptions connections = config.Connections;
         AtLeastOne("Connections.MaxPendingIncoming", connections.MaxPendingIncoming, faults);
         AtLeastOne("Connections.MaxPendingOutgoing", connections.MaxPendingOutgoing, faults);

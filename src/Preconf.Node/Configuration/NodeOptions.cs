@@ -41,6 +41,12 @@ internal static class NodeOptions
     /// <summary>No internet.</summary>
     public static Option LocalNetwork { get; } = Flag("--local-network", "the network is this machine or a private one");
 
+    /// <summary>How many peers to look for.</summary>
+    public static Option TargetPeers { get; } = One("--target-peers", "N", "look for peers until so many are connected [default: 50]");
+
+    /// <summary>How many peers to keep.</summary>
+    public static Option MaxPeers { get; } = One("--max-peers", "N", "above so many, drop the worst [default: 200]");
+
     /// <summary>Whom to keep away from.</summary>
     public static Option Block { get; } = Several("--block", "PEER|ADDRESS|SUBNET", "neither dial nor take connections of this peer, IP address or subnet");
 
@@ -70,7 +76,7 @@ internal static class NodeOptions
 
     /// <summary>The flags of a node that runs.</summary>
     public static IReadOnlyList<Option> Run { get; } =
-        [Listen, ChainId, DataDirectory, EphemeralKey, StaticPeer, TrustedPeer, Bootnode, DiscoveryPort, DiscoveryListen, ExternalAddress, LocalNetwork, Block, NoDiscovery, Domain, Slasher, ExpectedSigner, AnySigner, Json, LogLevel];
+        [Listen, ChainId, DataDirectory, EphemeralKey, StaticPeer, TrustedPeer, Bootnode, DiscoveryPort, DiscoveryListen, ExternalAddress, LocalNetwork, TargetPeers, MaxPeers, Block, NoDiscovery, Domain, Slasher, ExpectedSigner, AnySigner, Json, LogLevel];
 
     /// <summary>The flags of a light peer that asks or publishes.</summary>
     public static IReadOnlyList<Option> Light { get; } = [ChainId, Domain, Slasher, ExpectedSigner, AnySigner, Json, LogLevel];

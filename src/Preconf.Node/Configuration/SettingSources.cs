@@ -17,6 +17,8 @@ internal static class SettingSources
         ["staticpeer"] = "StaticPeers",
         ["trustedpeer"] = "TrustedPeers",
         ["bootnode"] = "Bootnodes",
+        ["targetpeers"] = "Peers:Target",
+        ["maxpeers"] = "Peers:Max",
         ["block"] = "Gater:Blocked",
         ["externaladdress"] = "ExternalAddresses",
         ["expectedsigner"] = "ExpectedSigners",

@@ -69,7 +69,8 @@ pub fn config() -> PcnConfig {
         ring_reserved: 128,
         peer_queue_len: 1000,
         local_network: 0,
-        reserved: [0; 3],
+        prefer_quic: 0,
+        reserved: [0; 2],
         max_leased_bytes: 64 << 20,
         outbox_bytes: 16 << 20,
         peer_queue_bytes: 16 << 20,
@@ -83,6 +84,11 @@ pub fn config() -> PcnConfig {
         max_streams: 4096,
         queue_bytes: 512 << 20,
         memory_ceiling: 0,
+        known_peers_file: bytes(b""),
+        target_peers: 50,
+        min_peers: 8,
+        max_peers: 200,
+        min_outbound_peers: 8,
     }
 }
 

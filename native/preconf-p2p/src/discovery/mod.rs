@@ -74,15 +74,17 @@ impl Default for DiscoveryConfig {
     }
 }
 
-/// Where a candidate for a connection comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where a candidate for a connection comes from; what is greater is dialled first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CandidateSource {
-    /// A configured bootnode.
-    Bootnode,
-    /// A record that names this network.
-    Record,
     /// A record that names no network.
     Stranger,
+    /// A record that names this network.
+    Record,
+    /// A configured bootnode.
+    Bootnode,
+    /// A good peer of an earlier run, from the file of known peers.
+    Known,
 }
 
 /// A peer worth dialling.

@@ -1,87 +1,86 @@
-//! Peers that were found, and dialled while there are few.
+//! Peers that were found or known, dialled by need; and those that have to go when there are too many.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, path::PathBuf, time::Duration};
 
 use libp2p::{
     Multiaddr, PeerId,
+    multiaddr::Protocol,
     swarm::{ConnectionId, DialError, dial_opts::PeerCondition},
 };
-use tokio::time::Instant;
+use tokio::{task::JoinHandle, time::Instant};
 
-use super::{Driver, dials::to_peer};
-use crate::{CandidateSource, EventSink};
+use super::{Driver, connections::Peer, dials::to_peer};
+use crate::{
+    CandidateSource, Config, EventSink,
+    gossip::peer_score_thresholds,
+    peers::{Candidates, Census, KnownGood, PeerLimits, View, need, surplus, to_drop},
+};
 
-/// Candidates are dialled while fewer peers than this are connected,
-const ENOUGH: usize = 50;
-/// and this many at once.
-const MAX_FLIGHTS: usize = 8;
-/// Candidates kept, connected ones too; more are not taken.
-const MAX: usize = 256;
-/// A candidate that fails so often in a row is forgotten until it is found again.
-const MAX_FAILURES: u32 = 5;
-/// Addresses kept of one.
-const MAX_ADDRESSES: usize = 8;
-/// The wait after the first failed dial; it doubles with each further one.
-const FIRST_WAIT: Duration = Duration::from_secs(1);
+/// A peer that left is dialled again no sooner; others come first.
+const AFTER_LOSS: Duration = Duration::from_secs(1);
+/// One that was dropped for being too many.
+const AFTER_DROP: Duration = Duration::from_secs(600);
+/// The file of known peers is written no more often.
+const SAVE_EVERY: Duration = Duration::from_secs(5);
 
-struct Candidate {
-    addresses: Vec<Multiaddr>,
-    failures: u32,
-    /// When to dial next; `None` while connected or dialling.
-    due: Option<Instant>,
+/// Whom to dial, and how many.
+pub(super) struct Seeking {
+    table: Candidates,
+    flights: HashMap<ConnectionId, PeerId>,
+    limits: PeerLimits,
+    known: Option<KnownGood>,
+    saving: Option<JoinHandle<()>>,
+    saved: Instant,
 }
 
-/// All candidates, and those being dialled.
-#[derive(Default)]
-pub(super) struct Candidates {
-    known: HashMap<PeerId, Candidate>,
-    flights: HashMap<ConnectionId, PeerId>,
+impl Seeking {
+    pub(super) fn new(config: &Config, now: Instant) -> Self {
+        let known = config.known_peers_file.clone().and_then(known_peers);
+        let mut table = Candidates::default();
+        for (peer, address) in known.iter().flat_map(KnownGood::peers) {
+            table.add(peer, [address.clone()], CandidateSource::Known);
+        }
+        Self { table, flights: HashMap::new(), limits: config.peers, known, saving: None, saved: now }
+    }
+}
+
+/// A file that can't be read costs the head start that it gives, no more.
+fn known_peers(path: PathBuf) -> Option<KnownGood> {
+    let shown = path.display().to_string();
+    KnownGood::load(path)
+        .inspect_err(|error| tracing::warn!(path = shown, %error, "the file of known peers can't be read"))
+        .ok()
 }
 
 impl<S: EventSink> Driver<'_, S> {
-    /// A peer that could be dialled, with all addresses known of it, each with `/p2p`. They replace those known before.
+    /// A peer that could be dialled, with addresses known of it, each with `/p2p`.
     pub(super) fn candidate(&mut self, peer: PeerId, mut addresses: Vec<Multiaddr>, source: CandidateSource) {
         addresses.retain(|address| self.dials.takes(address));
-        addresses.truncate(MAX_ADDRESSES);
-        if peer == self.shared.peer_id || addresses.is_empty() || self.dials.is_static(&peer) {
+        if peer == self.shared.peer_id || self.dials.is_static(&peer) {
             return;
         }
-        if let Some(known) = self.candidates.known.get_mut(&peer) {
-            if known.addresses != addresses {
-                known.addresses = addresses;
-                known.due = known.due.map(|due| due.min(self.now));
-            }
-            return;
+        if self.seeking.table.add(peer, addresses, source) {
+            tracing::debug!(%peer, ?source, "candidate");
+            self.dial_candidates();
         }
-        if self.candidates.known.len() < MAX {
-            tracing::debug!(%peer, ?source, ?addresses, "candidate");
-            let due = (!self.peers.contains_key(&peer)).then_some(self.now);
-            self.candidates.known.insert(peer, Candidate { addresses, failures: 0, due });
-        }
-        self.dial_candidates();
     }
 
-    /// Dials those whose time has come.
+    /// Makes the dials that the number of peers calls for.
     pub(super) fn dial_candidates(&mut self) {
-        let now = self.now;
-        let room =
-            ENOUGH.saturating_sub(self.peers.len()).min(MAX_FLIGHTS).saturating_sub(self.candidates.flights.len());
-        let due = |candidate: &Candidate| candidate.due.is_some_and(|due| due <= now);
-        let due: Vec<PeerId> =
-            self.candidates.known.iter().filter(|(_, one)| due(one)).map(|(peer, _)| *peer).take(room).collect();
-        for peer in due {
-            let Some(candidate) = self.candidates.known.get_mut(&peer) else { continue };
-            candidate.due = None;
-            if self.peers.contains_key(&peer) {
-                continue;
-            }
-            let options = to_peer(peer, candidate.addresses.clone(), PeerCondition::DisconnectedAndNotDialing);
+        let outbound = self.peers.values().filter(|peer| peer.outbound).count();
+        let dialling = self.seeking.flights.len();
+        let need = need(&self.seeking.limits, Census { connected: self.peers.len(), outbound, dialling });
+        let (peers, flights, dials) = (&self.peers, &self.seeking.flights, &mut self.dials);
+        let free = |peer: &PeerId| !peers.contains_key(peer) && !flights.values().any(|flying| flying == peer);
+        let picked = self.seeking.table.pick(need.dials, need.urgent, self.now, free, || dials.random());
+        for (peer, addresses) in picked {
+            let options = to_peer(peer, addresses.clone(), PeerCondition::DisconnectedAndNotDialing);
             let connection = options.connection_id();
-            match self.net.swarm.dial(options) {
+            match self.dial_raced(&addresses, options) {
                 Ok(()) => {
-                    self.candidates.flights.insert(connection, peer);
+                    self.seeking.flights.insert(connection, peer);
                 }
-                Err(DialError::DialPeerConditionFalse(_)) => candidate.due = Some(now + FIRST_WAIT),
+                Err(DialError::DialPeerConditionFalse(_)) => self.seeking.table.rest(&peer, AFTER_LOSS, self.now),
                 Err(error) => {
                     tracing::debug!(%peer, %error, "candidate not dialled");
                     self.candidate_failed(peer);
@@ -91,37 +90,108 @@ impl<S: EventSink> Driver<'_, S> {
     }
 
     pub(super) fn candidate_reached(&mut self, peer: PeerId, connection: ConnectionId) {
-        self.candidates.flights.remove(&connection);
-        if let Some(candidate) = self.candidates.known.get_mut(&peer) {
-            candidate.failures = 0;
-            candidate.due = None;
-        }
+        self.seeking.flights.remove(&connection);
+        self.seeking.table.succeeded(&peer);
     }
 
     pub(super) fn candidate_dial_failed(&mut self, connection: ConnectionId) {
-        if let Some(peer) = self.candidates.flights.remove(&connection) {
+        if let Some(peer) = self.seeking.flights.remove(&connection)
+            && !self.peers.contains_key(&peer)
+        {
             self.candidate_failed(peer);
         }
     }
 
     fn candidate_failed(&mut self, peer: PeerId) {
-        if self.peers.contains_key(&peer) {
-            return;
-        }
-        let Some(candidate) = self.candidates.known.get_mut(&peer) else { return };
-        candidate.failures += 1;
-        if candidate.failures >= MAX_FAILURES {
-            self.candidates.known.remove(&peer);
-            return;
-        }
-        let wait = FIRST_WAIT * 2u32.pow(candidate.failures - 1);
-        candidate.due = Some(self.now + self.dials.spread(wait));
+        let dials = &mut self.dials;
+        self.seeking.table.failed(&peer, self.now, |pause| dials.spread(pause));
     }
 
     /// The last connection with a peer is gone.
     pub(super) fn candidate_lost(&mut self, peer: PeerId) {
-        if let Some(candidate) = self.candidates.known.get_mut(&peer) {
-            candidate.due = Some(self.now + self.dials.spread(FIRST_WAIT));
+        let pause = self.dials.spread(AFTER_LOSS);
+        self.seeking.table.rest(&peer, pause, self.now);
+    }
+
+    /// Drops the worst while there are too many.
+    pub(super) fn prune_peers(&mut self) {
+        let count = surplus(&self.seeking.limits, self.peers.len());
+        if count == 0 {
+            return;
         }
+        let views: Vec<_> = self.peers.iter().map(|(id, peer)| self.view(*id, peer)).collect();
+        for id in to_drop(&views, count, self.seeking.limits.min_outbound) {
+            self.disconnect(id, "there are more peers than wanted");
+            self.seeking.table.rest(&id, AFTER_DROP, self.now);
+        }
+    }
+
+    fn view(&self, id: PeerId, peer: &Peer) -> View {
+        View {
+            peer: id,
+            score: self.net.swarm.behaviour().gossip.peer_score(&id).unwrap_or(0.0),
+            age: self.now.saturating_duration_since(peer.since),
+            outbound: peer.outbound,
+            ip: peer.remote.iter().find_map(|part| match part {
+                Protocol::Ip4(ip) => Some(ip.into()),
+                Protocol::Ip6(ip) => Some(ip.into()),
+                _ => None,
+            }),
+            useful: peer.subscribed.contains(&true),
+            protected: self.dials.is_static(&id) || self.shared.gate.is_protected(&id),
+        }
+    }
+
+    /// Whether a connection with a peer is kept though it has nothing to do.
+    pub(super) fn keep_if_wanted(&mut self, id: PeerId) {
+        let useful = self.peers.get(&id).is_some_and(|peer| peer.subscribed.contains(&true));
+        let wanted = useful || self.dials.is_static(&id) || self.shared.gate.is_protected(&id);
+        self.net.swarm.behaviour().keep.set(&id, wanted);
+    }
+
+    /// A peer has joined a topic of this network: where it is dialled is worth keeping.
+    pub(super) fn peer_is_good(&mut self, id: PeerId) {
+        let Some(known) = &mut self.seeking.known else { return };
+        let dialled = self.peers.get(&id).and_then(|peer| peer.dialled.as_ref());
+        if let Some(address) = dialled.or_else(|| self.seeking.table.addresses_of(&id).first()) {
+            known.note(id, address);
+        }
+    }
+
+    /// The host's score of a peer: one that it greylists is not worth keeping.
+    pub(super) fn peer_is_judged(&mut self, id: PeerId, score: f64) {
+        let greylisted = score <= peer_score_thresholds().graylist_threshold;
+        if let Some(known) = self.seeking.known.as_mut().filter(|_| greylisted) {
+            known.forget(&id);
+        }
+    }
+
+    /// Writes the file of known peers when it has changed, where it holds nobody up.
+    pub(super) fn save_known(&mut self) {
+        let seeking = &mut self.seeking;
+        let is_free = seeking.saving.as_ref().is_none_or(JoinHandle::is_finished);
+        if !is_free || self.now.saturating_duration_since(seeking.saved) < SAVE_EVERY {
+            return;
+        }
+        if let Some(changes) = seeking.known.as_mut().and_then(KnownGood::changes) {
+            seeking.saved = self.now;
+            seeking.saving = Some(tokio::task::spawn_blocking(|| told(changes.write())));
+        }
+    }
+
+    /// Writes what is not written yet; the node stops.
+    pub(super) async fn save_known_at_last(&mut self) {
+        if let Some(saving) = self.seeking.saving.take() {
+            let _ = saving.await;
+        }
+        if let Some(changes) = self.seeking.known.as_mut().and_then(KnownGood::changes) {
+            let _ = tokio::task::spawn_blocking(|| told(changes.write())).await;
+        }
+    }
+}
+
+fn told(result: std::io::Result<()>) {
+    if let Err(error) = result {
+        tracing::warn!(%error, "the file of known peers can't be written");
     }
 }

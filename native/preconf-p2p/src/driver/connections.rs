@@ -53,7 +53,13 @@ pub(super) struct Peer {
     answers_pings: bool,
     connections: Vec<ConnectionId>,
     /// Where this node last reached it.
-    dialled: Option<Multiaddr>,
+    pub(super) dialled: Option<Multiaddr>,
+    /// Where its first connection came from or went to.
+    pub(super) remote: Multiaddr,
+    /// This node dialled its first connection.
+    pub(super) outbound: bool,
+    /// Since when it is connected.
+    pub(super) since: Instant,
     /// Why this node closes its connections.
     closing: Option<&'static str>,
 }
@@ -84,6 +90,9 @@ impl<S: EventSink> Driver<'_, S> {
                 answers_pings: false,
                 connections: vec![connection],
                 dialled,
+                remote: endpoint.get_remote_address().clone(),
+                outbound: endpoint.is_dialer(),
+                since: self.now,
                 closing: None,
             };
             self.peers.insert(id, peer);
@@ -94,6 +103,7 @@ impl<S: EventSink> Driver<'_, S> {
             let address = endpoint.get_remote_address().clone();
             self.sink.control(Event::PeerConnected { peer: id, address, outbound: endpoint.is_dialer() });
         }
+        self.keep_if_wanted(id);
         self.dial_succeeded(id, connection);
     }
 
@@ -165,6 +175,7 @@ impl<S: EventSink> Driver<'_, S> {
         }
         self.apply_score(id);
         self.refresh_publishable(id);
+        self.peer_is_judged(id, score);
     }
 
     /// Gives gossipsub the host's score of a peer, lowered as far as it takes to keep a benched one out of the mesh.
@@ -216,6 +227,10 @@ impl<S: EventSink> Driver<'_, S> {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         if std::mem::replace(&mut peer.subscribed[topic.index()], subscribed) != subscribed {
             self.sink.control(Event::PeerSubscription { peer: id, topic, subscribed });
+            self.keep_if_wanted(id);
+            if subscribed {
+                self.peer_is_good(id);
+            }
         }
     }
 
@@ -242,6 +257,7 @@ impl<S: EventSink> Driver<'_, S> {
         let ids: Vec<_> = self.peers.keys().copied().collect();
         for id in ids {
             self.refresh_publishable(id);
+            self.keep_if_wanted(id);
             self.tell_missed(id);
             let Some(peer) = self.peers.get_mut(&id) else { continue };
             if peer.benched {

@@ -92,6 +92,11 @@ impl Dials {
         self.statics.contains_key(peer)
     }
 
+    /// A number for choices between equals.
+    pub(super) fn random(&mut self) -> u64 {
+        self.jitter.next()
+    }
+
     /// Between half of `wait` and all of it.
     pub(super) fn spread(&mut self, wait: Duration) -> Duration {
         self.jitter.spread(wait)
@@ -247,6 +252,12 @@ impl<S: EventSink> Driver<'_, S> {
         entry.due = Some(self.now + self.dials.jitter.spread(wait));
     }
 
+    /// Dials a peer at all of its addresses at once; of TCP and QUIC the preferred one starts first.
+    pub(super) fn dial_raced(&mut self, addresses: &[Multiaddr], options: DialOpts) -> Result<(), DialError> {
+        let swarm = &mut self.net.swarm;
+        self.net.head_start.during(self.settings.preferred, addresses, || swarm.dial(options))
+    }
+
     /// Makes the dials whose time has come.
     pub(super) fn dial_due(&mut self) {
         let now = self.now;
@@ -265,9 +276,9 @@ impl<S: EventSink> Driver<'_, S> {
                 continue;
             }
             // Another dial of the same peer may be in flight: the host's, or a request's.
-            let options = to_peer(peer, addresses, PeerCondition::DisconnectedAndNotDialing);
+            let options = to_peer(peer, addresses.clone(), PeerCondition::DisconnectedAndNotDialing);
             let connection = options.connection_id();
-            match self.net.swarm.dial(options) {
+            match self.dial_raced(&addresses, options) {
                 Ok(()) => {
                     self.dials.flights.insert(connection, peer);
                 }

@@ -69,7 +69,9 @@ impl<S: EventSink> Driver<'_, S> {
 
     fn on_behaviour_event(&mut self, event: BehaviourEvent) {
         match event {
-            BehaviourEvent::Gater(never) | BehaviourEvent::Single(never) => match never {},
+            BehaviourEvent::Gater(never) | BehaviourEvent::Single(never) | BehaviourEvent::Keep(never) => {
+                match never {}
+            }
             BehaviourEvent::Blocked(never) => match never {},
             BehaviourEvent::Identify(event) => self.on_identify_event(event),
             BehaviourEvent::Ping(event) => self.on_ping_event(event),

@@ -20,6 +20,7 @@ use crate::{
     handle::Shared,
     inbox::{Batch, Command},
     node::Net,
+    peers::Way,
     transport::Ledgers,
 };
 
@@ -31,7 +32,7 @@ mod outbox;
 mod requests;
 mod verdicts;
 
-use candidates::Candidates;
+use candidates::Seeking;
 use connections::{Peer, Strikes};
 use dials::Dials;
 pub(crate) use dials::peer_of;
@@ -57,6 +58,7 @@ struct Settings {
     request_timeout: Duration,
     peer_queue_bytes: usize,
     peer_queue_len: usize,
+    preferred: Way,
 }
 
 /// A running node.
@@ -75,7 +77,7 @@ pub(crate) struct Driver<'a, S> {
     requests: Requests,
     dials: Dials,
     discovery: Option<Discovery>,
-    candidates: Candidates,
+    seeking: Seeking,
     /// Gossip messages dropped and not yet told.
     dropped: u64,
     /// The time of this turn.
@@ -100,6 +102,7 @@ impl<'a, S: EventSink> Driver<'a, S> {
             request_timeout: config.request_timeout,
             peer_queue_bytes: config.peer_queue_bytes,
             peer_queue_len: config.peer_queue_len,
+            preferred: config.preferred,
         };
         Self {
             net,
@@ -115,7 +118,7 @@ impl<'a, S: EventSink> Driver<'a, S> {
             requests: Requests::default(),
             dials: Dials::new(config, now),
             discovery,
-            candidates: Candidates::default(),
+            seeking: Seeking::new(config, now),
             dropped: 0,
             now,
         }
@@ -235,6 +238,8 @@ impl<'a, S: EventSink> Driver<'a, S> {
         self.check_peers();
         self.dial_due();
         self.dial_candidates();
+        self.prune_peers();
+        self.save_known();
         self.net.swarm.behaviour().gater.tick(self.now);
         let gossip = &self.net.swarm.behaviour().gossip;
         let mesh = |topic: Topic| gossip.mesh_peers(&self.settings.topics[topic.index()]).count() as u64;
@@ -274,6 +279,7 @@ impl<'a, S: EventSink> Driver<'a, S> {
             }
         };
         let _ = tokio::join!(tokio::time::timeout(CLOSING, closed), discovered);
+        self.save_known_at_last().await;
     }
 
     /// Ends a command that came too late.

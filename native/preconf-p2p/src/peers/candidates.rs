@@ -1,0 +1,244 @@
+//! Peers that could be dialled, within bounds.
+
+use std::{collections::HashMap, time::Duration};
+
+use libp2p::{Multiaddr, PeerId};
+use tokio::time::Instant;
+
+use super::pause_after;
+use crate::CandidateSource;
+
+/// Candidates kept.
+pub(crate) const MAX_CANDIDATES: usize = 1024;
+/// Addresses kept of one.
+pub(crate) const MAX_ADDRESSES: usize = 8;
+/// After so many failures in a row one that discovery found is forgotten: it will be found again if it comes back.
+const MAX_FAILURES: u32 = 5;
+/// In need, a candidate waits no longer than this for its next dial.
+const URGENT_PAUSE: Duration = Duration::from_secs(10);
+
+#[derive(Debug)]
+struct Candidate {
+    addresses: Vec<Multiaddr>,
+    source: CandidateSource,
+    failures: u32,
+    /// When the last dial failed, and the jittered pause after it.
+    failed: Option<(Instant, Duration)>,
+}
+
+impl Candidate {
+    fn is_due(&self, urgent: bool, now: Instant) -> bool {
+        self.failed.is_none_or(|(at, pause)| {
+            let pause = if urgent { pause.min(URGENT_PAUSE) } else { pause };
+            now.saturating_duration_since(at) >= pause
+        })
+    }
+
+    /// Greater is better: who is dialled first, and forgotten last.
+    fn rank(&self) -> (std::cmp::Reverse<u32>, CandidateSource) {
+        (std::cmp::Reverse(self.failures), self.source)
+    }
+}
+
+/// The table of candidates.
+#[derive(Debug, Default)]
+pub(crate) struct Candidates {
+    by_peer: HashMap<PeerId, Candidate>,
+}
+
+impl Candidates {
+    /// Takes a candidate in, or further addresses of one. When the table is full, the worst gives way to a better one.
+    pub(crate) fn add(
+        &mut self,
+        peer: PeerId,
+        addresses: impl IntoIterator<Item = Multiaddr>,
+        source: CandidateSource,
+    ) -> bool {
+        let mut addresses: Vec<_> = addresses.into_iter().take(MAX_ADDRESSES).collect();
+        if addresses.is_empty() {
+            return false;
+        }
+        if let Some(known) = self.by_peer.get_mut(&peer) {
+            known.source = known.source.max(source);
+            // What was heard last comes first: a node that moved is reached where it is now.
+            known.addresses.retain(|address| !addresses.contains(address));
+            addresses.append(&mut known.addresses);
+            addresses.truncate(MAX_ADDRESSES);
+            known.addresses = addresses;
+            return true;
+        }
+        let candidate = Candidate { addresses, source, failures: 0, failed: None };
+        if self.by_peer.len() >= MAX_CANDIDATES && !self.make_room(&candidate) {
+            return false;
+        }
+        self.by_peer.insert(peer, candidate);
+        true
+    }
+
+    fn make_room(&mut self, candidate: &Candidate) -> bool {
+        let worst = self.by_peer.iter().min_by_key(|(peer, known)| (known.rank(), **peer));
+        let Some((peer, _)) = worst.filter(|(_, known)| known.rank() < candidate.rank()) else { return false };
+        let peer = *peer;
+        self.by_peer.remove(&peer).is_some()
+    }
+
+    /// The best `count` candidates that may be dialled now; `random` decides between equals.
+    pub(crate) fn pick(
+        &self,
+        count: usize,
+        urgent: bool,
+        now: Instant,
+        allowed: impl Fn(&PeerId) -> bool,
+        mut random: impl FnMut() -> u64,
+    ) -> Vec<(PeerId, Vec<Multiaddr>)> {
+        if count == 0 {
+            return Vec::new();
+        }
+        let due = self.by_peer.iter().filter(|(peer, known)| known.is_due(urgent, now) && allowed(peer));
+        let mut ids: Vec<_> = due.map(|(peer, known)| (*peer, known)).collect();
+        // The map's own order is random in each process: a seeded source must give the same choice again.
+        ids.sort_unstable_by_key(|(peer, _)| *peer);
+        let mut ranked: Vec<_> = ids.into_iter().map(|(peer, known)| (known.rank(), random(), peer, known)).collect();
+        ranked.sort_by(|one, other| other.0.cmp(&one.0).then(one.1.cmp(&other.1)));
+        ranked.into_iter().take(count).map(|(_, _, peer, known)| (peer, known.addresses.clone())).collect()
+    }
+
+    /// It was reached.
+    pub(crate) fn succeeded(&mut self, peer: &PeerId) {
+        if let Some(known) = self.by_peer.get_mut(peer) {
+            known.failures = 0;
+            known.failed = None;
+        }
+    }
+
+    /// A dial came to nothing; `spread` jitters the pause.
+    pub(crate) fn failed(&mut self, peer: &PeerId, now: Instant, spread: impl FnOnce(Duration) -> Duration) {
+        let Some(known) = self.by_peer.get_mut(peer) else { return };
+        known.failures = known.failures.saturating_add(1);
+        known.failed = Some((now, spread(pause_after(known.failures - 1))));
+        if known.failures >= MAX_FAILURES && known.source <= CandidateSource::Record {
+            self.by_peer.remove(peer);
+        }
+    }
+
+    /// It was dropped or lost: others are tried first.
+    pub(crate) fn rest(&mut self, peer: &PeerId, pause: Duration, now: Instant) {
+        if let Some(known) = self.by_peer.get_mut(peer) {
+            known.failed = Some((now, pause));
+        }
+    }
+
+    /// Where a peer is, by all that is known.
+    pub(crate) fn addresses_of(&self, peer: &PeerId) -> &[Multiaddr] {
+        self.by_peer.get(peer).map_or(&[], |known| &known.addresses)
+    }
+
+    /// How many there are.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.by_peer.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(port: u16) -> Multiaddr {
+        format!("/ip4/192.0.2.1/tcp/{port}").parse().unwrap()
+    }
+
+    fn picks(table: &Candidates, count: usize, urgent: bool, now: Instant) -> Vec<PeerId> {
+        table.pick(count, urgent, now, |_| true, || 0).into_iter().map(|(peer, _)| peer).collect()
+    }
+
+    #[test]
+    fn known_peers_come_first_and_failed_ones_last() {
+        let (found, named, known, failed) = (PeerId::random(), PeerId::random(), PeerId::random(), PeerId::random());
+        let (mut table, now) = (Candidates::default(), Instant::now());
+        table.add(found, [address(1)], CandidateSource::Record);
+        table.add(failed, [address(2)], CandidateSource::Known);
+        table.add(named, [address(3)], CandidateSource::Bootnode);
+        table.add(known, [address(4)], CandidateSource::Known);
+        table.failed(&failed, now, |pause| pause);
+        assert_eq!(picks(&table, 9, false, now), [known, named, found]);
+        assert_eq!(picks(&table, 9, false, now + Duration::from_secs(5)), [known, named, found, failed]);
+        assert_eq!(picks(&table, 1, false, now), [known]);
+        let but_known = table.pick(1, false, now, |peer| *peer != known, || 0);
+        assert_eq!(but_known, [(named, vec![address(3)])]);
+    }
+
+    #[test]
+    fn need_shortens_pauses_and_does_not_end_them() {
+        let (peer, mut table, now) = (PeerId::random(), Candidates::default(), Instant::now());
+        table.add(peer, [address(1)], CandidateSource::Bootnode);
+        for _ in 0..6 {
+            table.failed(&peer, now, |pause| pause);
+        }
+        let later = |seconds| now + Duration::from_secs(seconds);
+        assert!(picks(&table, 1, true, later(9)).is_empty());
+        assert_eq!(picks(&table, 1, true, later(10)), [peer]);
+        assert!(picks(&table, 1, false, later(159)).is_empty());
+        assert_eq!(picks(&table, 1, false, later(160)), [peer]);
+        table.succeeded(&peer);
+        assert_eq!(picks(&table, 1, false, now), [peer]);
+    }
+
+    #[test]
+    fn what_discovery_found_is_forgotten_when_it_is_never_reached_and_the_others_are_not() {
+        let (found, named, mut table, now) =
+            (PeerId::random(), PeerId::random(), Candidates::default(), Instant::now());
+        table.add(found, [address(1)], CandidateSource::Record);
+        table.add(named, [address(1)], CandidateSource::Bootnode);
+        for _ in 0..MAX_FAILURES {
+            table.failed(&found, now, |pause| pause);
+            table.failed(&named, now, |pause| pause);
+        }
+        assert_eq!(picks(&table, 9, false, now + Duration::from_secs(1000)), [named]);
+    }
+
+    #[test]
+    fn a_full_table_keeps_the_better() {
+        let (mut table, now) = (Candidates::default(), Instant::now());
+        let known = PeerId::random();
+        table.add(known, [address(1)], CandidateSource::Known);
+        while table.len() < MAX_CANDIDATES {
+            table.add(PeerId::random(), [address(1)], CandidateSource::Record);
+        }
+        assert!(!table.add(PeerId::random(), [address(1)], CandidateSource::Record), "no better than the others");
+        let named = PeerId::random();
+        assert!(table.add(named, [address(1)], CandidateSource::Bootnode));
+        assert_eq!(table.len(), MAX_CANDIDATES);
+        assert_eq!(picks(&table, 2, false, now), [known, named]);
+    }
+
+    #[test]
+    fn the_newest_addresses_come_first_and_are_bounded() {
+        let (peer, mut table) = (PeerId::random(), Candidates::default());
+        assert!(!table.add(peer, [], CandidateSource::Bootnode));
+        for port in 1..=20 {
+            table.add(peer, [address(port), address(1)], CandidateSource::Record);
+        }
+        let addresses = table.pick(1, false, Instant::now(), |_| true, || 0).remove(0).1;
+        assert_eq!(addresses.len(), MAX_ADDRESSES);
+        assert_eq!(addresses[..3], [address(20), address(1), address(19)]);
+    }
+
+    #[test]
+    fn chance_decides_between_equals() {
+        let mut table = Candidates::default();
+        for _ in 0..50 {
+            table.add(PeerId::random(), [address(1)], CandidateSource::Record);
+        }
+        let choice = |seed: u64| {
+            let mut state = seed;
+            let random = || {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                state >> 33
+            };
+            table.pick(10, false, Instant::now(), |_| true, random)
+        };
+        assert_eq!(choice(1), choice(1));
+        assert_ne!(choice(1), choice(2));
+    }
+}
