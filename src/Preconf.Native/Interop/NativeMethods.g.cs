@@ -618,9 +618,13 @@ namespace Preconf.Native.Interop
         /// </summary>
         public byte local_network;
         /// <summary>
+        ///  Of a peer's TCP and QUIC addresses, which is dialled first: 0 TCP, 1 QUIC; the other follows after 250 ms.
+        /// </summary>
+        public byte prefer_quic;
+        /// <summary>
         ///  Zero.
         /// </summary>
-        public fixed byte reserved[3];
+        public fixed byte reserved[2];
         /// <summary>
         ///  Payload bytes leased to the host at once; gossip above it is dropped and counted.
         /// </summary>
@@ -674,6 +678,26 @@ namespace Preconf.Native.Interop
         ///  ceiling. Linux only.
         /// </summary>
         public ulong memory_ceiling;
+        /// <summary>
+        ///  The file in which peers known to be good are kept, and dialled first after a restart; empty: none is kept.
+        /// </summary>
+        public PcnBytes known_peers_file;
+        /// <summary>
+        ///  Found and known peers are dialled until so many are connected.
+        /// </summary>
+        public uint target_peers;
+        /// <summary>
+        ///  With fewer, dials do not wait; at most `target_peers`.
+        /// </summary>
+        public uint min_peers;
+        /// <summary>
+        ///  With more, the worst are dropped until a tenth below it are left; at least `target_peers`.
+        /// </summary>
+        public uint max_peers;
+        /// <summary>
+        ///  So many are to be connected by this node's own dials; at most `target_peers`.
+        /// </summary>
+        public uint min_outbound_peers;
     }
 
     /// <summary>
