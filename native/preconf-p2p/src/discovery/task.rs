@@ -22,6 +22,10 @@ const FIRST_LOOKUPS: u32 = 200;
 const FIRST_INTERVAL: Duration = Duration::from_secs(5);
 /// after that, of one bucket after the other.
 const INTERVAL: Duration = Duration::from_secs(20);
+/// The very first follow each other fast: in a network of a few nodes one random target may show nobody of it, for a node
+/// is asked about a few distances only.
+const BURST: u32 = 8;
+const BURST_INTERVAL: Duration = Duration::from_millis(500);
 /// How soon a table that was empty is looked at again.
 const EMPTY: Duration = Duration::from_millis(500);
 /// The waits of a node that is connected with nobody: doubled with each round.
@@ -171,7 +175,7 @@ impl Finder {
                 Ok(nodes) => nodes.iter().for_each(|enr| self.offer(enr)),
                 Err(error) => tracing::debug!(?error, "lookup failed"),
             }
-            sleep(if lookups < FIRST_LOOKUPS { FIRST_INTERVAL } else { INTERVAL }).await;
+            sleep(interval_after(lookups)).await;
         }
     }
 
@@ -234,6 +238,14 @@ impl Finder {
             Bootnode::Dial(..) => return false,
         };
         result.inspect_err(|error| tracing::debug!(?error, ?node, "bootnode not reached")).is_ok()
+    }
+}
+
+fn interval_after(lookups: u32) -> Duration {
+    match lookups {
+        ..BURST => BURST_INTERVAL,
+        BURST..FIRST_LOOKUPS => FIRST_INTERVAL,
+        _ => INTERVAL,
     }
 }
 

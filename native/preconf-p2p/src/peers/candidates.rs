@@ -178,8 +178,8 @@ mod tests {
         let later = |seconds| now + Duration::from_secs(seconds);
         assert!(picks(&table, 1, true, later(9)).is_empty());
         assert_eq!(picks(&table, 1, true, later(10)), [peer]);
-        assert!(picks(&table, 1, false, later(159)).is_empty());
-        assert_eq!(picks(&table, 1, false, later(160)), [peer]);
+        assert!(picks(&table, 1, false, later(31)).is_empty());
+        assert_eq!(picks(&table, 1, false, later(32)), [peer]);
         table.succeeded(&peer);
         assert_eq!(picks(&table, 1, false, now), [peer]);
     }

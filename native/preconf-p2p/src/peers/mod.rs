@@ -90,7 +90,7 @@ pub(crate) fn need(limits: &PeerLimits, census: Census) -> Need {
 
 /// The wait before a candidate that failed so often is dialled again.
 pub(crate) fn pause_after(failures: u32) -> Duration {
-    (Duration::from_secs(5) * 2u32.pow(failures.min(8))).min(Duration::from_secs(900))
+    (Duration::from_secs(1) * 2u32.pow(failures.min(10))).min(Duration::from_secs(900))
 }
 
 #[cfg(test)]
@@ -134,8 +134,8 @@ mod tests {
 
     #[test]
     fn pauses_grow_to_a_cap() {
-        assert_eq!(pause_after(0), Duration::from_secs(5));
-        assert_eq!(pause_after(1), Duration::from_secs(10));
+        assert_eq!(pause_after(0), Duration::from_secs(1));
+        assert_eq!(pause_after(1), Duration::from_secs(2));
         assert_eq!(pause_after(u32::MAX), Duration::from_secs(900));
     }
 }
