@@ -46,8 +46,39 @@ pub(super) struct Requests {
     outbound: HashMap<(Protocol, OutboundRequestId), Outbound>,
     inbound: HashMap<u64, Inbound>,
     channels: HashMap<(Protocol, InboundRequestId), u64>,
-    per_peer: HashMap<PeerId, usize>,
+    places: Places,
     last_channel: u64,
+}
+
+/// How many requests of peers wait, of each and of all.
+#[derive(Default)]
+struct Places {
+    of_peer: HashMap<PeerId, usize>,
+    taken: usize,
+}
+
+impl Places {
+    /// Takes a place; whether there was one. Who gets none leaves no trace.
+    fn take(&mut self, peer: PeerId) -> bool {
+        let of_peer = self.of_peer.get(&peer).copied().unwrap_or(0);
+        let free = self.taken < MAX_INBOUND && of_peer < MAX_INBOUND_PER_PEER;
+        if free {
+            self.of_peer.insert(peer, of_peer + 1);
+            self.taken += 1;
+        }
+        free
+    }
+
+    /// Gives a place back.
+    fn give(&mut self, peer: &PeerId) {
+        if let Some(of_peer) = self.of_peer.get_mut(peer) {
+            self.taken -= 1;
+            *of_peer -= 1;
+            if *of_peer == 0 {
+                self.of_peer.remove(peer);
+            }
+        }
+    }
 }
 
 impl Requests {
@@ -56,11 +87,9 @@ impl Requests {
     }
 
     fn open(&mut self, inbound: Inbound) -> Option<u64> {
-        let of_peer = self.per_peer.entry(inbound.peer).or_default();
-        if self.inbound.len() >= MAX_INBOUND || *of_peer >= MAX_INBOUND_PER_PEER {
+        if !self.places.take(inbound.peer) {
             return None;
         }
-        *of_peer += 1;
         self.last_channel += 1;
         self.channels.insert((inbound.protocol, inbound.id), self.last_channel);
         self.inbound.insert(self.last_channel, inbound);
@@ -70,12 +99,7 @@ impl Requests {
     fn close(&mut self, channel: u64) -> Option<Inbound> {
         let inbound = self.inbound.remove(&channel)?;
         self.channels.remove(&(inbound.protocol, inbound.id));
-        if let Some(of_peer) = self.per_peer.get_mut(&inbound.peer) {
-            *of_peer -= 1;
-            if *of_peer == 0 {
-                self.per_peer.remove(&inbound.peer);
-            }
-        }
+        self.places.give(&inbound.peer);
         Some(inbound)
     }
 }
@@ -248,5 +272,28 @@ impl<S: EventSink> Driver<'_, S> {
     pub(super) fn stop_requests(&mut self) {
         self.fail_outbound(RequestError::Stopped, "the node stopped", |_| true);
         self.abort_inbound(RequestError::Stopped, |_| true);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_gets_no_place_leaves_no_trace() {
+        let mut places = Places::default();
+        let greedy = PeerId::random();
+        let got = (0..MAX_INBOUND_PER_PEER * 2).filter(|_| places.take(greedy)).count();
+        assert_eq!(got, MAX_INBOUND_PER_PEER);
+        let others: Vec<_> = (got..MAX_INBOUND).map(|_| PeerId::random()).collect();
+        assert!(others.iter().all(|peer| places.take(*peer)));
+        let known = places.of_peer.len();
+        for _ in 0..1000 {
+            assert!(!places.take(PeerId::random()));
+        }
+        assert_eq!(places.of_peer.len(), known);
+        others.iter().for_each(|peer| places.give(peer));
+        (0..got).for_each(|_| places.give(&greedy));
+        assert!(places.of_peer.is_empty() && places.taken == 0);
     }
 }
