@@ -83,7 +83,7 @@ pub fn encode_frame(payload: &[u8]) -> Vec<u8> {
 /// Reads one frame and returns its payload. What follows the frame is left unread.
 ///
 /// The length is checked against `cap` before anything is read or allocated for the payload, and the buffer grows with
-/// what arrives: at most twice the bytes received, plus 16 KiB.
+/// what arrives: at most four times the bytes received, plus 16 KiB.
 ///
 /// # Errors
 /// [`FrameError`].
@@ -95,8 +95,9 @@ pub async fn read_frame<T: AsyncRead + Unpin>(io: &mut T, cap: usize) -> Result<
     let mut payload = Vec::new();
     while payload.len() < length {
         let filled = payload.len();
-        let target = length.min((filled * 2).max(FIRST_CHUNK));
+        let target = length.min((filled * GROWTH).max(FIRST_CHUNK));
         payload.reserve_exact(target - filled);
+        // Streams read into initialised bytes only; each is cleared once.
         payload.resize(target, 0);
         io.read_exact(&mut payload[filled..]).await.map_err(cut)?;
     }
@@ -104,6 +105,8 @@ pub async fn read_frame<T: AsyncRead + Unpin>(io: &mut T, cap: usize) -> Result<
 }
 
 const FIRST_CHUNK: usize = 16 << 10;
+/// What the buffer grows by each time it is full.
+const GROWTH: usize = 4;
 
 fn cut(error: io::Error) -> FrameError {
     if error.kind() == io::ErrorKind::UnexpectedEof { FrameError::Cut } else { FrameError::Io(error) }
@@ -126,4 +129,56 @@ async fn read_length<T: AsyncRead + Unpin>(io: &mut T) -> Result<usize, FrameErr
         }
     }
     Err(FrameError::BadLength)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        pin::Pin,
+        task::{Context, Poll},
+    };
+
+    use super::*;
+
+    /// Gives all that is asked for, and keeps how much was asked for when.
+    struct Source {
+        frame: Vec<u8>,
+        given: usize,
+        asked: Vec<(usize, usize)>,
+    }
+
+    impl AsyncRead for Source {
+        fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+            let from = self.given;
+            let count = buf.len().min(self.frame.len() - from);
+            buf[..count].copy_from_slice(&self.frame[from..from + count]);
+            self.asked.push((from, buf.len()));
+            self.given += count;
+            Poll::Ready(Ok(count))
+        }
+    }
+
+    fn source(frame: Vec<u8>) -> Source {
+        Source { frame, given: 0, asked: Vec::new() }
+    }
+
+    #[test]
+    fn a_large_frame_is_read_in_few_steps_within_the_bound() {
+        let payload: Vec<u8> = (0..2 << 20).map(|at: u32| (at % 251) as u8).collect();
+        let mut io = source(encode_frame(&payload));
+        let read = futures::executor::block_on(read_frame(&mut io, 2 << 20)).unwrap();
+        assert!(read == payload && read.capacity() == payload.len());
+        let steps: Vec<_> = io.asked.iter().filter(|(_, asked)| *asked > 1).collect();
+        assert!(steps.len() <= 5, "{steps:?}");
+        assert!(steps.iter().all(|(given, asked)| given + asked <= GROWTH * given + FIRST_CHUNK + 5), "{steps:?}");
+    }
+
+    #[test]
+    fn a_declared_length_alone_takes_no_more_than_the_first_step() {
+        let mut frame = encode_frame(&vec![1; 2 << 20]);
+        frame.truncate(4 + FIRST_CHUNK / 2);
+        let mut io = source(frame);
+        assert!(matches!(futures::executor::block_on(read_frame(&mut io, 2 << 20)), Err(FrameError::Cut)));
+        assert!(io.asked.iter().all(|(_, asked)| *asked <= FIRST_CHUNK));
+    }
 }
