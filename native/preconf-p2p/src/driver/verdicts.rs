@@ -18,7 +18,7 @@ const VERDICT_TIMEOUT: Duration = Duration::from_secs(30);
 /// An Accept waits this many heartbeats after the message came for mesh peers to have room; gossipsub forgets the
 /// message after 12.
 const ACCEPT_HEARTBEATS: u32 = 8;
-/// Accepts in a row that find no room before the rest is left for later.
+/// Accepts of a topic in a row that find no room before the rest is left for later.
 const TRIES: usize = 16;
 /// A message this small is forwarded then even so: gossipsub's own bound on messages holds it.
 const SMALL: usize = 64 << 10;
@@ -44,14 +44,14 @@ pub(super) struct Verdicts {
     free: Vec<u32>,
     /// Tokens by age.
     order: VecDeque<(Instant, u64)>,
-    /// Accepts that wait for mesh peers to have room.
-    delayed: VecDeque<Waiting>,
+    /// Accepts that wait for mesh peers to have room, for each topic by itself: a commitment waits for no txlist.
+    delayed: [VecDeque<Waiting>; 2],
     waiting: usize,
 }
 
 impl Verdicts {
     fn insert(&mut self, waiting: Waiting) -> Option<u64> {
-        if self.waiting + self.delayed.len() >= MAX_WAITING {
+        if self.waiting + self.delayed.iter().map(VecDeque::len).sum::<usize>() >= MAX_WAITING {
             return None;
         }
         let index = match self.free.pop() {
@@ -98,7 +98,17 @@ impl Verdicts {
 
     /// Whether accepts wait for room.
     pub(super) fn any_delayed(&self) -> bool {
-        !self.delayed.is_empty()
+        self.delayed.iter().any(|queue| !queue.is_empty())
+    }
+
+    /// Whether so many of a topic wait that one more is not tried before them.
+    fn is_crowded(&self, topic: Topic) -> bool {
+        self.delayed[topic.index()].len() >= TRIES
+    }
+
+    /// An accept that found no room is tried again, after those of its topic.
+    fn delay(&mut self, waiting: Waiting) {
+        self.delayed[waiting.topic.index()].push_back(waiting);
     }
 
     /// Drops tokens that were used, when they are many; those at the front go with [`Self::expired`].
@@ -182,22 +192,24 @@ impl<S: EventSink> Driver<'_, S> {
 
     /// Accepts that waited for room: again, oldest first, until several in a row must wait on.
     pub(super) fn retry_accepts(&mut self) {
-        let mut waiting_on = Vec::new();
-        while waiting_on.len() < TRIES
-            && let Some(waiting) = self.verdicts.delayed.pop_front()
-        {
-            waiting_on.extend(self.try_accept(waiting));
-        }
-        for waiting in waiting_on.into_iter().rev() {
-            self.verdicts.delayed.push_front(waiting);
+        for topic in Topic::ALL {
+            let mut waiting_on = Vec::new();
+            while waiting_on.len() < TRIES
+                && let Some(waiting) = self.verdicts.delayed[topic.index()].pop_front()
+            {
+                waiting_on.extend(self.try_accept(waiting));
+            }
+            for waiting in waiting_on.into_iter().rev() {
+                self.verdicts.delayed[topic.index()].push_front(waiting);
+            }
         }
     }
 
     fn accept(&mut self, waiting: Waiting) {
-        if self.verdicts.delayed.len() >= TRIES {
-            self.verdicts.delayed.push_back(waiting);
+        if self.verdicts.is_crowded(waiting.topic) {
+            self.verdicts.delay(waiting);
         } else if let Some(waiting) = self.try_accept(waiting) {
-            self.verdicts.delayed.push_back(waiting);
+            self.verdicts.delay(waiting);
         }
     }
 
@@ -279,6 +291,19 @@ mod tests {
         assert!(verdicts.remove(first).is_none());
         assert!(verdicts.remove(u64::MAX).is_none());
         assert!(verdicts.remove(second).is_some());
+    }
+
+    #[test]
+    fn delayed_txlists_crowd_out_no_commitment() {
+        let mut verdicts = Verdicts::default();
+        for _ in 0..TRIES {
+            assert!(!verdicts.is_crowded(Topic::TxLists));
+            verdicts.delay(Waiting { topic: Topic::TxLists, ..waiting(Instant::now()) });
+        }
+        assert!(verdicts.is_crowded(Topic::TxLists) && !verdicts.is_crowded(Topic::Commitments));
+        assert!(verdicts.any_delayed());
+        verdicts.waiting = MAX_WAITING - TRIES;
+        assert!(verdicts.insert(waiting(Instant::now())).is_none(), "the delayed ones count");
     }
 
     #[test]
