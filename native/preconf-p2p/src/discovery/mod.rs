@@ -32,6 +32,7 @@ mod task;
 use bootnode::Bootnode;
 use record::Beginning;
 pub(crate) use record::LocalRecord;
+pub(crate) use scope::is_global;
 
 /// Peers found and not yet taken by the driver; more are found again by a later lookup.
 const FOUND: usize = 64;

@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     convert::Infallible,
+    hash::Hash,
     net::IpAddr,
     sync::Arc,
     task::{Context, Poll},
@@ -18,8 +19,11 @@ use libp2p::{
 };
 use tokio::time::Instant;
 
-use super::{DialRefusal, Gate, Target, kona::ip_in, voice::Reason};
-use crate::ConnectionCaps;
+use super::{DialRefusal, Gate, Subnet, Target, kona::ip_in, voice::Reason};
+use crate::{ConnectionCaps, discovery::is_global};
+
+/// One subnet's share of the inbound connections is a quarter, and so many at least.
+const LEAST_OF_SUBNET: u32 = 8;
 
 /// A limit is reached.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
@@ -46,6 +50,16 @@ pub(crate) struct Behaviour {
     open: HashMap<ConnectionId, Open>,
     per_peer: HashMap<PeerId, u32>,
     inbound: u32,
+    /// Inbound connections of each subnet that has a bound.
+    of_subnet: HashMap<Subnet, u32>,
+}
+
+/// The range that one owner of addresses usually has: an IPv4 /24, an IPv6 /56. `None` for addresses that are not of the
+/// public internet: there many honest nodes share one.
+fn bounded_subnet(ip: IpAddr) -> Option<Subnet> {
+    let ip = ip.to_canonical();
+    let subnet = Subnet::new(ip, if ip.is_ipv4() { 24 } else { 56 });
+    subnet.filter(|_| is_global(ip))
 }
 
 impl Behaviour {
@@ -58,6 +72,7 @@ impl Behaviour {
             open: HashMap::new(),
             per_peer: HashMap::new(),
             inbound: 0,
+            of_subnet: HashMap::new(),
         }
     }
 
@@ -93,6 +108,7 @@ impl Behaviour {
             Reason::EstablishedIncoming => "inbound connections",
             Reason::EstablishedOutgoing => "outbound connections",
             Reason::EstablishedPerPeer => "connections with one peer",
+            Reason::EstablishedPerSubnet => "inbound connections of one subnet",
             _ => "connections",
         };
         let limited = Limited { limit: limit.into(), what };
@@ -137,6 +153,9 @@ impl Behaviour {
                 self.limit(caps.established_outgoing, self.outbound(), Reason::EstablishedOutgoing, Some(address))?;
             } else {
                 self.limit(caps.established_incoming, self.inbound, Reason::EstablishedIncoming, Some(address))?;
+                let share = caps.established_incoming.map(|cap| (cap / 4).max(LEAST_OF_SUBNET));
+                let of_subnet = ip_in(address).and_then(bounded_subnet).and_then(|subnet| self.of_subnet.get(&subnet));
+                self.limit(share, of_subnet.copied().unwrap_or(0), Reason::EstablishedPerSubnet, Some(address))?;
             }
             let of_peer = self.per_peer.get(peer).copied().unwrap_or(0);
             self.limit(caps.established_per_peer, of_peer, Reason::EstablishedPerPeer, Some(address))?;
@@ -151,18 +170,33 @@ impl Behaviour {
         let ip = ip_in(endpoint.get_remote_address()).or(reached);
         if self.open.insert(id, Open { peer, outbound, ip }).is_none() {
             *self.per_peer.entry(peer).or_insert(0) += 1;
-            self.inbound += u32::from(!outbound);
+            if !outbound {
+                self.inbound += 1;
+                if let Some(subnet) = ip.and_then(bounded_subnet) {
+                    *self.of_subnet.entry(subnet).or_insert(0) += 1;
+                }
+            }
         }
     }
 
     fn on_closed(&mut self, id: ConnectionId) {
         let Some(open) = self.open.remove(&id) else { return };
-        self.inbound -= u32::from(!open.outbound);
-        if let Some(count) = self.per_peer.get_mut(&open.peer) {
-            *count -= 1;
-            if *count == 0 {
-                self.per_peer.remove(&open.peer);
+        if !open.outbound {
+            self.inbound -= 1;
+            if let Some(subnet) = open.ip.and_then(bounded_subnet) {
+                release(&mut self.of_subnet, &subnet);
             }
+        }
+        release(&mut self.per_peer, &open.peer);
+    }
+}
+
+/// One less of `key`.
+fn release<K: Eq + Hash>(counts: &mut HashMap<K, u32>, key: &K) {
+    if let Some(count) = counts.get_mut(key) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(key);
         }
     }
 }
@@ -262,5 +296,79 @@ impl NetworkBehaviour for Behaviour {
 
     fn poll(&mut self, _: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
         Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{gater::GaterConfig, stats::Counters};
+
+    struct Net {
+        behaviour: Behaviour,
+        counters: Arc<Counters>,
+        next: usize,
+    }
+
+    impl Net {
+        fn new(incoming: u32, friend: PeerId) -> Self {
+            let counters = Arc::new(Counters::default());
+            let config = GaterConfig { protected_peers: vec![friend], ..GaterConfig::default() };
+            let gate = Gate::new(&config, std::iter::empty(), None, Arc::clone(&counters)).unwrap();
+            let caps = ConnectionCaps { established_incoming: Some(incoming), ..ConnectionCaps::default() };
+            Self { behaviour: Behaviour::new(Arc::new(gate), caps), counters, next: 0 }
+        }
+
+        /// A connection from `ip` as the swarm tells it; its id when it is let in.
+        fn connect(&mut self, peer: PeerId, ip: &str) -> Option<ConnectionId> {
+            let family = if ip.contains(':') { "ip6" } else { "ip4" };
+            let remote: Multiaddr = format!("/{family}/{ip}/tcp/1").parse().unwrap();
+            let id = ConnectionId::new_unchecked(self.next);
+            self.next += 1;
+            let local = Multiaddr::empty();
+            self.behaviour.handle_pending_inbound_connection(id, &local, &remote).ok()?;
+            self.behaviour.handle_established_inbound_connection(id, peer, &local, &remote).ok()?;
+            let endpoint = ConnectedPoint::Listener { local_addr: local, send_back_addr: remote };
+            self.behaviour.on_established(id, peer, &endpoint);
+            Some(id)
+        }
+
+        fn let_in(&mut self, count: usize, ip: impl Fn(usize) -> String) -> usize {
+            (0..count).filter(|n| self.connect(PeerId::random(), &ip(*n)).is_some()).count()
+        }
+    }
+
+    #[test]
+    fn one_subnet_has_a_quarter_of_the_inbound_connections() {
+        let friend = PeerId::random();
+        let mut net = Net::new(100, friend);
+        let first = net.connect(PeerId::random(), "1.2.3.4").unwrap();
+        assert_eq!(net.let_in(50, |n| format!("1.2.3.{n}")), 24);
+        assert_eq!(net.counters.snapshot().connections_limited, 26);
+        assert_eq!(net.let_in(1, |_| "::ffff:1.2.3.9".to_owned()), 0, "mapped addresses are the same ones");
+        assert!(net.connect(friend, "1.2.3.200").is_some(), "a protected peer is over no limit");
+        assert_eq!(net.let_in(1, |_| "1.2.4.1".to_owned()), 1);
+        net.behaviour.on_closed(first);
+        assert_eq!(net.let_in(1, |_| "1.2.3.5".to_owned()), 0, "the protected peer's counts");
+        assert_eq!(net.let_in(30, |n| format!("2606:4700:0:{:x}::1", n)), 25, "a /56");
+        assert_eq!(net.let_in(1, |_| "2606:4700:0:100::1".to_owned()), 1, "another /56");
+    }
+
+    #[test]
+    fn local_networks_have_no_bound_and_small_caps_a_floor() {
+        let mut net = Net::new(16, PeerId::random());
+        assert_eq!(net.let_in(12, |n| format!("8.8.8.{n}")), 8);
+        assert_eq!(net.let_in(4, |_| "127.0.0.1".to_owned()), 4);
+        assert_eq!(net.let_in(10, |n| format!("10.0.0.{n}")), 4, "up to the cap of all");
+    }
+
+    #[test]
+    fn what_closed_is_forgotten() {
+        let mut net = Net::new(40, PeerId::random());
+        for round in 0..100 {
+            let ids: Vec<_> = (0..10).map(|n| net.connect(PeerId::random(), &format!("9.9.{round}.{n}"))).collect();
+            ids.into_iter().for_each(|id| net.behaviour.on_closed(id.unwrap()));
+        }
+        assert!(net.behaviour.of_subnet.is_empty() && net.behaviour.per_peer.is_empty());
     }
 }

@@ -21,11 +21,12 @@ pub(super) enum Reason {
     EstablishedOutgoing,
     EstablishedTotal,
     EstablishedPerPeer,
+    EstablishedPerSubnet,
     Memory,
 }
 
 impl Reason {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::BlockedInbound,
         Self::BlockedDial,
         Self::Redial,
@@ -35,6 +36,7 @@ impl Reason {
         Self::EstablishedOutgoing,
         Self::EstablishedTotal,
         Self::EstablishedPerPeer,
+        Self::EstablishedPerSubnet,
         Self::Memory,
     ];
 
@@ -49,6 +51,7 @@ impl Reason {
             Self::EstablishedOutgoing => "outbound connections are refused: too many are established",
             Self::EstablishedTotal => "connections are refused: too many are established",
             Self::EstablishedPerPeer => "connections are refused: too many with one peer are established",
+            Self::EstablishedPerSubnet => "inbound connections are refused: too many of one subnet are established",
             Self::Memory => "connections are refused: the process is over its memory ceiling",
         }
     }
