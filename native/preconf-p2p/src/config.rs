@@ -64,7 +64,7 @@ pub struct ConnectionCaps {
     pub pending_incoming: Option<u32>,
     /// Dials in flight.
     pub pending_outgoing: Option<u32>,
-    /// Established inbound connections; of one public IPv4 /24 or IPv6 /56 at most a quarter of it, but 8.
+    /// Established inbound connections; of one public IPv4 /24 or IPv6 /56 at most a quarter of it, or 8 where that is more.
     pub established_incoming: Option<u32>,
     /// Established outbound connections.
     pub established_outgoing: Option<u32>,

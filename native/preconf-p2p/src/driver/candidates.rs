@@ -13,7 +13,7 @@ use super::{Driver, connections::Peer, dials::to_peer};
 use crate::{
     CandidateSource, Config, EventSink,
     gossip::peer_score_thresholds,
-    peers::{Candidates, Census, KnownGood, PeerLimits, View, need, surplus, to_drop},
+    peers::{Candidates, Census, KnownGood, PeerLimits, View, need, short_of_places, surplus, to_drop, to_free},
 };
 
 /// A peer that left is dialled again no sooner; others come first.
@@ -28,6 +28,7 @@ pub(super) struct Seeking {
     table: Candidates,
     flights: HashMap<ConnectionId, PeerId>,
     limits: PeerLimits,
+    inbound_cap: Option<u32>,
     known: Option<KnownGood>,
     saving: Option<JoinHandle<()>>,
     saved: Instant,
@@ -113,15 +114,24 @@ impl<S: EventSink> Driver<'_, S> {
         self.seeking.table.rest(&peer, pause, self.now);
     }
 
-    /// Drops the worst while there are too many.
+    /// Drops the worst while there are too many; and bad inbound ones while these have hardly a place left, for a better
+    /// one to find room.
     pub(super) fn prune_peers(&mut self) {
-        let count = surplus(&self.seeking.limits, self.peers.len());
-        if count == 0 {
+        let staying = || self.peers.iter().filter(|(_, peer)| peer.closing.is_none());
+        let surplus = surplus(&self.seeking.limits, staying().count());
+        let inbound = staying().filter(|(_, peer)| !peer.outbound).count();
+        let short = short_of_places(self.seeking.inbound_cap, inbound);
+        if surplus == 0 && short == 0 {
             return;
         }
-        let views: Vec<_> = self.peers.iter().map(|(id, peer)| self.view(*id, peer)).collect();
-        for id in to_drop(&views, count, self.seeking.limits.min_outbound) {
-            self.disconnect(id, "there are more peers than wanted");
+        let views: Vec<_> = staying().map(|(id, peer)| self.view(*id, peer)).collect();
+        let (going, cause) = if surplus > 0 {
+            (to_drop(&views, surplus, self.seeking.limits.min_outbound), "there are more peers than wanted")
+        } else {
+            (to_free(&views, short), "its place is wanted for a better peer")
+        };
+        for id in going {
+            self.disconnect(id, cause);
             self.seeking.table.rest(&id, AFTER_DROP, self.now);
         }
     }

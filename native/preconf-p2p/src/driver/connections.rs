@@ -61,7 +61,7 @@ pub(super) struct Peer {
     /// Since when it is connected.
     pub(super) since: Instant,
     /// Why this node closes its connections.
-    closing: Option<&'static str>,
+    pub(super) closing: Option<&'static str>,
 }
 
 /// How often, and when last, this node had to give up its connections with a peer that took nothing.

@@ -11,7 +11,7 @@ pub(crate) mod race;
 
 pub(crate) use candidates::Candidates;
 pub(crate) use known::KnownGood;
-pub(crate) use prune::{View, to_drop};
+pub(crate) use prune::{View, to_drop, to_free};
 pub use race::Way;
 
 /// Dials of candidates in flight at once while there are fewer peers than the minimum, or too few outbound ones,
@@ -56,6 +56,12 @@ impl PeerLimits {
 /// How many peers are too many now: none up to `max`.
 pub(crate) fn surplus(limits: &PeerLimits, connected: usize) -> usize {
     if connected > limits.max { connected - (limits.max - limits.max / 10).max(limits.target) } else { 0 }
+}
+
+/// How many inbound peers are too many, where bad ones can go: so that a tenth of the places under the cap is free.
+pub(crate) fn short_of_places(cap: Option<u32>, inbound: usize) -> usize {
+    let Some(cap) = cap.map(|cap| cap as usize) else { return 0 };
+    (inbound + (cap / 10).max(1)).saturating_sub(cap)
 }
 
 /// How many peers there are now.
@@ -122,6 +128,16 @@ mod tests {
         assert_eq!(surplus(&LIMITS, 20), 0);
         assert_eq!(surplus(&LIMITS, 21), 3);
         assert_eq!(surplus(&PeerLimits { target: 20, ..LIMITS }, 21), 1);
+    }
+
+    #[test]
+    fn a_tenth_of_the_inbound_places_is_to_be_free() {
+        assert_eq!(short_of_places(Some(110), 99), 0);
+        assert_eq!(short_of_places(Some(110), 100), 1);
+        assert_eq!(short_of_places(Some(110), 110), 11);
+        assert_eq!(short_of_places(Some(4), 4), 1);
+        assert_eq!(short_of_places(Some(4), 3), 0);
+        assert_eq!(short_of_places(None, 1000), 0);
     }
 
     #[test]

@@ -4,6 +4,14 @@ use std::{cmp::Ordering, collections::HashMap, net::IpAddr, time::Duration};
 
 use libp2p::PeerId;
 
+use crate::discovery::is_global;
+
+/// A peer that has joined no topic after this is of no use.
+const SETTLED: Duration = Duration::from_secs(60);
+/// A subnet is crowded with more than this share of the inbound peers, and more than a few.
+const CROWD_SHARE: usize = 16;
+const CROWD: usize = 4;
+
 /// What counts of a connected peer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct View {
@@ -21,29 +29,68 @@ pub(crate) struct View {
     pub(crate) protected: bool,
 }
 
+/// A peer that has joined no topic after this is of no use.
+const SETTLED: Duration = Duration::from_secs(60);
+/// A subnet with more than this share of the inbound peers is crowded, but not with so few.
+const CROWD_SHARE: usize = 16;
+const CROWD: usize = 4;
+
 /// The `count` peers to drop, worst first. By this order: a score below zero, the lower the worse; of no use; from the
 /// fullest subnet; inbound; the youngest. Protected ones stay, and `min_outbound` outbound ones.
 pub(crate) fn to_drop(peers: &[View], count: usize, min_outbound: usize) -> Vec<PeerId> {
-    let mut left: Vec<&View> = peers.iter().filter(|peer| !peer.protected).collect();
     let mut outbound = peers.iter().filter(|peer| peer.outbound).count();
-    let mut crowds: HashMap<Vec<u8>, usize> = HashMap::new();
-    for subnet in peers.iter().filter_map(subnet_of) {
-        *crowds.entry(subnet).or_default() += 1;
-    }
-    let mut dropped = Vec::new();
-    while dropped.len() < count {
-        let crowd = |view: &View| subnet_of(view).and_then(|subnet| crowds.get(&subnet)).copied().unwrap_or(0);
-        let free = left.iter().enumerate().filter(|(_, view)| !view.outbound || outbound > min_outbound);
-        let worst = free.min_by(|(_, one), (_, other)| worse(one, crowd(one), other, crowd(other)));
-        let Some((at, _)) = worst else { break };
-        let view = left.swap_remove(at);
+    let mut order = Order::new(peers);
+    let next = |_| {
+        let view = order.take_worst(|view, _| !view.outbound || outbound > min_outbound)?;
         outbound -= usize::from(view.outbound);
-        if let Some(crowd) = subnet_of(view).and_then(|subnet| crowds.get_mut(&subnet)) {
+        Some(view.peer)
+    };
+    (0..count).map_while(next).collect()
+}
+
+/// Up to `count` inbound peers to drop for better ones to find room, by the same order: those with a score below zero,
+/// of no use for a while, or from a crowded subnet. The others stay, however full it is.
+pub(crate) fn to_free(peers: &[View], count: usize) -> Vec<PeerId> {
+    let inbound = peers.iter().filter(|peer| !peer.outbound).count();
+    let crowded = CROWD.max(inbound / CROWD_SHARE);
+    let is_bad = |view: &View, crowd: usize| {
+        let public = view.ip.is_some_and(is_global);
+        view.score < 0.0 || (!view.useful && view.age >= SETTLED) || (public && crowd > crowded)
+    };
+    let mut order = Order::new(peers);
+    let next = |_| order.take_worst(|view, crowd| !view.outbound && is_bad(view, crowd)).map(|view| view.peer);
+    (0..count).map_while(next).collect()
+}
+
+/// Peers that may go, taken worst first; a subnet's crowd thins as they are taken.
+struct Order<'a> {
+    left: Vec<&'a View>,
+    crowds: HashMap<Vec<u8>, usize>,
+}
+
+impl<'a> Order<'a> {
+    fn new(peers: &'a [View]) -> Self {
+        let mut crowds = HashMap::new();
+        for subnet in peers.iter().filter_map(subnet_of) {
+            *crowds.entry(subnet).or_default() += 1;
+        }
+        Self { left: peers.iter().filter(|peer| !peer.protected).collect(), crowds }
+    }
+
+    fn crowd(&self, view: &View) -> usize {
+        subnet_of(view).and_then(|subnet| self.crowds.get(&subnet)).copied().unwrap_or(0)
+    }
+
+    /// The worst of those that `may` go, by themselves and how many their subnet has.
+    fn take_worst(&mut self, may: impl Fn(&View, usize) -> bool) -> Option<&'a View> {
+        let free = self.left.iter().enumerate().filter(|(_, view)| may(view, self.crowd(view)));
+        let (at, _) = free.min_by(|(_, one), (_, other)| worse(one, self.crowd(one), other, self.crowd(other)))?;
+        let view = self.left.swap_remove(at);
+        if let Some(crowd) = subnet_of(view).and_then(|subnet| self.crowds.get_mut(&subnet)) {
             *crowd -= 1;
         }
-        dropped.push(view.peer);
+        Some(view)
     }
-    dropped
 }
 
 fn worse(one: &View, one_crowd: usize, other: &View, other_crowd: usize) -> Ordering {
@@ -111,6 +158,26 @@ mod tests {
         let dropped = to_drop(&all, 3, 0);
         assert!(dropped.iter().all(|peer| crowd.iter().any(|view| view.peer == *peer)), "one /56");
         assert_eq!(to_drop(&all, 7, 0).len(), 7);
+    }
+
+    #[test]
+    fn only_bad_inbound_peers_make_room() {
+        let good: Vec<_> = (1..=40).map(|net| view(&format!("8.8.{net}.1"))).collect();
+        let new = View { useful: false, age: SETTLED - Duration::from_secs(1), ..view("9.9.1.1") };
+        let idle = View { useful: false, age: SETTLED, ..view("9.9.2.1") };
+        let bad = View { score: -0.1, ..view("9.9.3.1") };
+        let dialled = View { score: -9.0, outbound: true, ..view("9.9.4.1") };
+        let friend = View { score: -9.0, protected: true, ..view("9.9.5.1") };
+        let crowd: Vec<_> = (1..=6).map(|host| view(&format!("9.9.9.{host}"))).collect();
+        let local: Vec<_> = (1..=9).map(|host| view(&format!("10.0.0.{host}"))).collect();
+        let peers: Vec<_> =
+            [good, vec![new, idle, bad, dialled, friend], crowd.clone(), local].into_iter().flatten().collect();
+        assert_eq!(to_free(&peers, 2), [bad.peer, idle.peer]);
+        let freed = to_free(&peers, 50);
+        assert_eq!(freed[..2], [bad.peer, idle.peer]);
+        assert_eq!(freed.len(), 4, "and the crowd, down to a few");
+        assert!(freed[2..].iter().all(|peer| crowd.iter().any(|view| view.peer == *peer)));
+        assert!(to_free(&peers, 0).is_empty());
     }
 
     #[test]
