@@ -4,10 +4,10 @@ mod common;
 
 use std::{fs, path::PathBuf, time::Duration};
 
-use common::{PATIENCE, TestNode, config, memory, raw};
+use common::{PATIENCE, TestNode, config, memory, payload, raw};
 use futures::StreamExt;
 use libp2p::{Multiaddr, PeerId, identity::Keypair};
-use preconf_p2p::{Config, Event, PeerLimits, Protocol, Way};
+use preconf_p2p::{Config, Event, PeerLimits, Protocol, Topic, Verdict, Way};
 use tokio::time::timeout;
 
 const LIMITS: PeerLimits = PeerLimits { target: 3, min: 1, max: 10, min_outbound: 0 };
@@ -121,9 +121,10 @@ async fn who_was_good_is_dialled_after_a_restart() {
     let mut other = TestNode::in_process(|_| {}).await;
     let mut node = TestNode::in_process(remembering).await;
     node.join(&mut other).await;
+    deliver(&mut other, &mut node).await;
+    until_written(&known, &format!("{}\n", other.address())).await;
     node.handle.stop();
     let _ = node.task.await;
-    assert_eq!(fs::read_to_string(&known.0).unwrap(), format!("{}\n", other.address()));
 
     let mut again = TestNode::in_process(remembering).await;
     assert_eq!(connected(&mut again).await, other.id);
@@ -131,6 +132,64 @@ async fn who_was_good_is_dialled_after_a_restart() {
     again.handle.stop();
     let _ = again.task.await;
     assert_eq!(fs::read_to_string(&known.0).unwrap(), "", "a greylisted peer is not worth keeping");
+}
+
+/// One publishes, the other accepts.
+async fn deliver(from: &mut TestNode, to: &mut TestNode) {
+    from.handle.publish(Topic::Commitments, payload(7, 382), 7, PATIENCE).unwrap();
+    let gossip = to.next_gossip().await;
+    to.verdict(&gossip, Verdict::Accept);
+}
+
+async fn until_written(known: &Known, text: &str) {
+    let written = timeout(PATIENCE, async {
+        while fs::read_to_string(&known.0).unwrap() != text {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    written.await.unwrap_or_else(|_| panic!("{text:?} is not in the file: {:?}", fs::read_to_string(&known.0)));
+}
+
+#[tokio::test]
+async fn who_only_joined_or_dialled_this_node_is_not_kept() {
+    let known = Known::new("earned", &[]);
+    let mut node = TestNode::in_process(|config| config.known_peers_file = Some(known.0.clone())).await;
+    let (mut joined, mut inbound) =
+        (TestNode::in_process(|_| {}).await, TestNode::in_process(|_| {}).await);
+    node.join(&mut joined).await;
+    inbound.join(&mut node).await;
+    deliver(&mut inbound, &mut node).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    node.handle.stop();
+    let _ = node.task.await;
+    assert_eq!(fs::read_to_string(&known.0).unwrap(), "");
+}
+
+#[tokio::test]
+async fn bad_inbound_peers_make_room_for_others() {
+    let mut node = TestNode::in_process(|config| {
+        config.peers = PeerLimits { target: 2, min: 0, max: 100, min_outbound: 0 };
+        config.caps.established_incoming = Some(4);
+    })
+    .await;
+    let mut others = Vec::new();
+    for _ in 0..4 {
+        let mut other = TestNode::in_process(|_| {}).await;
+        other.join(&mut node).await;
+        others.push(other);
+    }
+    node.never(Duration::from_millis(1500), "good ones stay", is_loss).await;
+    node.handle.set_application_score(others[1].id, -1.0);
+    let dropped = node
+        .wait("one is dropped", |event| match event {
+            Event::PeerDisconnected { peer, cause } => Some((*peer, cause.clone())),
+            _ => None,
+        })
+        .await;
+    assert_eq!(dropped, (others[1].id, "its place is wanted for a better peer".to_owned()));
+    let mut newcomer = TestNode::in_process(|_| {}).await;
+    newcomer.join(&mut node).await;
+    node.never(Duration::from_millis(1500), "nobody else is bad", is_loss).await;
 }
 
 #[tokio::test]

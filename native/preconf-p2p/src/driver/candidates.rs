@@ -1,6 +1,10 @@
 //! Peers that were found or known, dialled by need; and those that have to go when there are too many.
 
-use std::{collections::HashMap, path::PathBuf, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    path::PathBuf,
+    time::Duration,
+};
 
 use libp2p::{
     Multiaddr, PeerId,
@@ -20,6 +24,8 @@ use crate::{
 const AFTER_LOSS: Duration = Duration::from_secs(1);
 /// One that was dropped for being too many.
 const AFTER_DROP: Duration = Duration::from_secs(600);
+/// A peer that this node dialled is worth keeping when it has been of use for so long, or has brought anything good.
+const USEFUL: Duration = Duration::from_secs(60);
 /// The file of known peers is written no more often.
 const SAVE_EVERY: Duration = Duration::from_secs(5);
 
@@ -30,6 +36,8 @@ pub(super) struct Seeking {
     limits: PeerLimits,
     inbound_cap: Option<u32>,
     known: Option<KnownGood>,
+    /// Connected peers that brought a message which the host accepted.
+    delivered: HashSet<PeerId>,
     saving: Option<JoinHandle<()>>,
     saved: Instant,
 }
@@ -41,7 +49,16 @@ impl Seeking {
         for (peer, address) in known.iter().flat_map(KnownGood::peers) {
             table.add(peer, [address.clone()], CandidateSource::Known);
         }
-        Self { table, flights: HashMap::new(), limits: config.peers, known, saving: None, saved: now }
+        Self {
+            table,
+            flights: HashMap::new(),
+            limits: config.peers,
+            inbound_cap: config.caps.established_incoming,
+            known,
+            delivered: HashSet::new(),
+            saving: None,
+            saved: now,
+        }
     }
 }
 
@@ -93,6 +110,9 @@ impl<S: EventSink> Driver<'_, S> {
     pub(super) fn candidate_reached(&mut self, peer: PeerId, connection: ConnectionId) {
         self.seeking.flights.remove(&connection);
         self.seeking.table.succeeded(&peer);
+        if let Some(known) = &mut self.seeking.known {
+            known.reached(&peer);
+        }
     }
 
     pub(super) fn candidate_dial_failed(&mut self, connection: ConnectionId) {
@@ -106,10 +126,19 @@ impl<S: EventSink> Driver<'_, S> {
     fn candidate_failed(&mut self, peer: PeerId) {
         let dials = &mut self.dials;
         self.seeking.table.failed(&peer, self.now, |pause| dials.spread(pause));
+        // With nobody connected, it may be this node that reaches nobody.
+        if !self.peers.is_empty()
+            && let Some(known) = &mut self.seeking.known
+            && known.failed(&peer)
+        {
+            tracing::debug!(%peer, "no longer known: it can't be reached");
+            self.seeking.table.demote(&peer);
+        }
     }
 
     /// The last connection with a peer is gone.
     pub(super) fn candidate_lost(&mut self, peer: PeerId) {
+        self.seeking.delivered.remove(&peer);
         let pause = self.dials.spread(AFTER_LOSS);
         self.seeking.table.rest(&peer, pause, self.now);
     }
@@ -159,12 +188,27 @@ impl<S: EventSink> Driver<'_, S> {
         self.net.swarm.behaviour().keep.set(&id, wanted);
     }
 
-    /// A peer has joined a topic of this network: where it is dialled is worth keeping.
-    pub(super) fn peer_is_good(&mut self, id: PeerId) {
+    /// A peer brought a message that the host accepted.
+    pub(super) fn peer_delivered(&mut self, id: PeerId) {
+        if self.seeking.known.is_some() && self.peers.contains_key(&id) {
+            self.seeking.delivered.insert(id);
+        }
+    }
+
+    /// Keeps where this node itself reached peers that have proved good. What others say of where they are proves nothing.
+    pub(super) fn note_good_peers(&mut self) {
         let Some(known) = &mut self.seeking.known else { return };
-        let dialled = self.peers.get(&id).and_then(|peer| peer.dialled.as_ref());
-        if let Some(address) = dialled.or_else(|| self.seeking.table.addresses_of(&id).first()) {
-            known.note(id, address);
+        let gossip = &self.net.swarm.behaviour().gossip;
+        for (id, peer) in &self.peers {
+            let age = self.now.saturating_duration_since(peer.since);
+            if let Some(address) = &peer.dialled
+                && peer.closing.is_none()
+                && peer.subscribed.contains(&true)
+                && (age >= USEFUL || self.seeking.delivered.contains(id))
+                && gossip.peer_score(id).unwrap_or(0.0) >= 0.0
+            {
+                known.note(*id, address, self.now);
+            }
         }
     }
 
@@ -173,6 +217,7 @@ impl<S: EventSink> Driver<'_, S> {
         let greylisted = score <= peer_score_thresholds().graylist_threshold;
         if let Some(known) = self.seeking.known.as_mut().filter(|_| greylisted) {
             known.forget(&id);
+            self.seeking.table.demote(&id);
         }
     }
 

@@ -228,9 +228,6 @@ impl<S: EventSink> Driver<'_, S> {
         if std::mem::replace(&mut peer.subscribed[topic.index()], subscribed) != subscribed {
             self.sink.control(Event::PeerSubscription { peer: id, topic, subscribed });
             self.keep_if_wanted(id);
-            if subscribed {
-                self.peer_is_good(id);
-            }
         }
     }
 

@@ -239,6 +239,7 @@ impl<'a, S: EventSink> Driver<'a, S> {
         self.dial_due();
         self.dial_candidates();
         self.prune_peers();
+        self.note_good_peers();
         self.save_known();
         self.net.swarm.behaviour().gater.tick(self.now);
         let gossip = &self.net.swarm.behaviour().gossip;

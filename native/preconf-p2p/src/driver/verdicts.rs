@@ -179,6 +179,7 @@ impl<S: EventSink> Driver<'_, S> {
             let Some(waiting) = self.verdicts.remove(*token) else { continue };
             let acceptance = match verdict {
                 Verdict::Accept => {
+                    self.peer_delivered(waiting.peer);
                     self.accept(waiting);
                     continue;
                 }

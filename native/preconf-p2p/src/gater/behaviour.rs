@@ -19,8 +19,8 @@ use libp2p::{
 };
 use tokio::time::Instant;
 
-use super::{DialRefusal, Gate, Subnet, Target, kona::ip_in, voice::Reason};
-use crate::{ConnectionCaps, discovery::is_global};
+use super::{DialRefusal, Gate, Subnet, Target, kona::ip_in, owned_subnet, voice::Reason};
+use crate::ConnectionCaps;
 
 /// One subnet's share of the inbound connections is a quarter, and so many at least.
 const LEAST_OF_SUBNET: u32 = 8;
@@ -52,14 +52,6 @@ pub(crate) struct Behaviour {
     inbound: u32,
     /// Inbound connections of each subnet that has a bound.
     of_subnet: HashMap<Subnet, u32>,
-}
-
-/// The range that one owner of addresses usually has: an IPv4 /24, an IPv6 /56. `None` for addresses that are not of the
-/// public internet: there many honest nodes share one.
-fn bounded_subnet(ip: IpAddr) -> Option<Subnet> {
-    let ip = ip.to_canonical();
-    let subnet = Subnet::new(ip, if ip.is_ipv4() { 24 } else { 56 });
-    subnet.filter(|_| is_global(ip))
 }
 
 impl Behaviour {
@@ -154,7 +146,7 @@ impl Behaviour {
             } else {
                 self.limit(caps.established_incoming, self.inbound, Reason::EstablishedIncoming, Some(address))?;
                 let share = caps.established_incoming.map(|cap| (cap / 4).max(LEAST_OF_SUBNET));
-                let of_subnet = ip_in(address).and_then(bounded_subnet).and_then(|subnet| self.of_subnet.get(&subnet));
+                let of_subnet = ip_in(address).and_then(owned_subnet).and_then(|subnet| self.of_subnet.get(&subnet));
                 self.limit(share, of_subnet.copied().unwrap_or(0), Reason::EstablishedPerSubnet, Some(address))?;
             }
             let of_peer = self.per_peer.get(peer).copied().unwrap_or(0);
@@ -172,7 +164,7 @@ impl Behaviour {
             *self.per_peer.entry(peer).or_insert(0) += 1;
             if !outbound {
                 self.inbound += 1;
-                if let Some(subnet) = ip.and_then(bounded_subnet) {
+                if let Some(subnet) = ip.and_then(owned_subnet) {
                     *self.of_subnet.entry(subnet).or_insert(0) += 1;
                 }
             }
@@ -183,7 +175,7 @@ impl Behaviour {
         let Some(open) = self.open.remove(&id) else { return };
         if !open.outbound {
             self.inbound -= 1;
-            if let Some(subnet) = open.ip.and_then(bounded_subnet) {
+            if let Some(subnet) = open.ip.and_then(owned_subnet) {
                 release(&mut self.of_subnet, &subnet);
             }
         }

@@ -21,6 +21,7 @@ pub(crate) use behaviour::{Behaviour, Limited};
 pub(crate) use gate::Gate;
 pub use gate::MAX_TARGETS;
 pub use kona::{Connectedness, Family, KonaGater};
+pub(crate) use subnet::owned_subnet;
 pub use subnet::{Subnet, Target, TargetError};
 pub(crate) use transport::{Gated, refusal_in};
 

@@ -8,6 +8,8 @@ use std::{
 
 use libp2p::PeerId;
 
+use crate::discovery::is_global;
+
 /// A text that names no subnet, address or peer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
@@ -56,6 +58,14 @@ impl Subnet {
             _ => self,
         }
     }
+}
+
+/// The range that one owner of addresses usually has: an IPv4 /24, an IPv6 /56. `None` for addresses that are not of the
+/// public internet: there many honest nodes share one.
+pub(crate) fn owned_subnet(ip: IpAddr) -> Option<Subnet> {
+    let ip = ip.to_canonical();
+    let subnet = Subnet::new(ip, if ip.is_ipv4() { 24 } else { 56 });
+    subnet.filter(|_| is_global(ip))
 }
 
 const fn mask4(prefix: u8) -> u32 {

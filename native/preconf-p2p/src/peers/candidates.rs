@@ -1,6 +1,6 @@
 //! Peers that could be dialled, within bounds.
 
-use std::{collections::HashMap, time::Duration};
+use std::{cmp::Reverse, collections::HashMap, time::Duration};
 
 use libp2p::{Multiaddr, PeerId};
 use tokio::time::Instant;
@@ -12,10 +12,15 @@ use crate::CandidateSource;
 pub(crate) const MAX_CANDIDATES: usize = 1024;
 /// Addresses kept of one.
 pub(crate) const MAX_ADDRESSES: usize = 8;
-/// After so many failures in a row one that discovery found is forgotten: it will be found again if it comes back.
+/// After so many failures in a row one that discovery found is dialled again only when it is found again, and not before
+/// its pause is over: whoever names it anew gives it no fresh start.
 const MAX_FAILURES: u32 = 5;
-/// In need, a candidate waits no longer than this for its next dial.
+/// In need, one that rests though no dial of it failed waits no longer than this,
 const URGENT_PAUSE: Duration = Duration::from_secs(10);
+/// one that failed no longer than this when the operator or an earlier run named it,
+const URGENT_RETRY: Duration = Duration::from_secs(120);
+/// and than this when discovery found it.
+const URGENT_RETRY_FOUND: Duration = Duration::from_secs(300);
 
 #[derive(Debug)]
 struct Candidate {
@@ -24,19 +29,36 @@ struct Candidate {
     failures: u32,
     /// When the last dial failed, and the jittered pause after it.
     failed: Option<(Instant, Duration)>,
+    /// It failed too often since it was found last.
+    given_up: bool,
 }
 
 impl Candidate {
-    fn is_due(&self, urgent: bool, now: Instant) -> bool {
-        self.failed.is_none_or(|(at, pause)| {
-            let pause = if urgent { pause.min(URGENT_PAUSE) } else { pause };
-            now.saturating_duration_since(at) >= pause
-        })
+    fn is_named(&self) -> bool {
+        self.source > CandidateSource::Record
     }
 
-    /// Greater is better: who is dialled first, and forgotten last.
-    fn rank(&self) -> (std::cmp::Reverse<u32>, CandidateSource) {
-        (std::cmp::Reverse(self.failures), self.source)
+    fn is_due(&self, urgent: bool, now: Instant) -> bool {
+        !self.given_up
+            && self.failed.is_none_or(|(at, pause)| {
+                let longest = match self.failures {
+                    _ if !urgent => pause,
+                    0 => URGENT_PAUSE,
+                    _ if self.is_named() => URGENT_RETRY,
+                    _ => URGENT_RETRY_FOUND,
+                };
+                now.saturating_duration_since(at) >= pause.min(longest)
+            })
+    }
+
+    /// Greater is better: who is dialled first.
+    fn rank(&self) -> (Reverse<u32>, CandidateSource) {
+        (Reverse(self.failures), self.source)
+    }
+
+    /// Greater is better: who is forgotten last. No number of strangers takes the place of those that were named.
+    fn worth(&self) -> (bool, Reverse<u32>, CandidateSource) {
+        (self.is_named(), Reverse(self.failures), self.source)
     }
 }
 
@@ -60,6 +82,7 @@ impl Candidates {
         }
         if let Some(known) = self.by_peer.get_mut(&peer) {
             known.source = known.source.max(source);
+            known.given_up = false;
             // What was heard last comes first: a node that moved is reached where it is now.
             known.addresses.retain(|address| !addresses.contains(address));
             addresses.append(&mut known.addresses);
@@ -67,7 +90,7 @@ impl Candidates {
             known.addresses = addresses;
             return true;
         }
-        let candidate = Candidate { addresses, source, failures: 0, failed: None };
+        let candidate = Candidate { addresses, source, failures: 0, failed: None, given_up: false };
         if self.by_peer.len() >= MAX_CANDIDATES && !self.make_room(&candidate) {
             return false;
         }
@@ -76,8 +99,8 @@ impl Candidates {
     }
 
     fn make_room(&mut self, candidate: &Candidate) -> bool {
-        let worst = self.by_peer.iter().min_by_key(|(peer, known)| (known.rank(), **peer));
-        let Some((peer, _)) = worst.filter(|(_, known)| known.rank() < candidate.rank()) else { return false };
+        let worst = self.by_peer.iter().min_by_key(|(peer, known)| (known.worth(), **peer));
+        let Some((peer, _)) = worst.filter(|(_, known)| known.worth() < candidate.worth()) else { return false };
         let peer = *peer;
         self.by_peer.remove(&peer).is_some()
     }
@@ -108,6 +131,7 @@ impl Candidates {
         if let Some(known) = self.by_peer.get_mut(peer) {
             known.failures = 0;
             known.failed = None;
+            known.given_up = false;
         }
     }
 
@@ -116,8 +140,13 @@ impl Candidates {
         let Some(known) = self.by_peer.get_mut(peer) else { return };
         known.failures = known.failures.saturating_add(1);
         known.failed = Some((now, spread(pause_after(known.failures - 1))));
-        if known.failures >= MAX_FAILURES && known.source <= CandidateSource::Record {
-            self.by_peer.remove(peer);
+        known.given_up = known.failures >= MAX_FAILURES && !known.is_named();
+    }
+
+    /// What made it a known peer holds no more.
+    pub(crate) fn demote(&mut self, peer: &PeerId) {
+        if let Some(known) = self.by_peer.get_mut(peer).filter(|known| known.source == CandidateSource::Known) {
+            known.source = CandidateSource::Record;
         }
     }
 
@@ -126,11 +155,6 @@ impl Candidates {
         if let Some(known) = self.by_peer.get_mut(peer) {
             known.failed = Some((now, pause));
         }
-    }
-
-    /// Where a peer is, by all that is known.
-    pub(crate) fn addresses_of(&self, peer: &PeerId) -> &[Multiaddr] {
-        self.by_peer.get(peer).map_or(&[], |known| &known.addresses)
     }
 
     /// How many there are.
@@ -169,32 +193,77 @@ mod tests {
     }
 
     #[test]
-    fn need_shortens_pauses_and_does_not_end_them() {
-        let (peer, mut table, now) = (PeerId::random(), Candidates::default(), Instant::now());
+    fn need_shortens_pauses_and_who_fails_often_waits_longer_even_then() {
+        let (peer, found, mut table, now) = (PeerId::random(), PeerId::random(), Candidates::default(), Instant::now());
+        let later = |seconds| now + Duration::from_secs(seconds);
         table.add(peer, [address(1)], CandidateSource::Bootnode);
+        table.rest(&peer, Duration::from_secs(600), now);
+        assert!(picks(&table, 1, true, later(9)).is_empty());
+        assert_eq!(picks(&table, 1, true, later(10)), [peer]);
         for _ in 0..6 {
             table.failed(&peer, now, |pause| pause);
         }
-        let later = |seconds| now + Duration::from_secs(seconds);
-        assert!(picks(&table, 1, true, later(9)).is_empty());
-        assert_eq!(picks(&table, 1, true, later(10)), [peer]);
-        assert!(picks(&table, 1, false, later(31)).is_empty());
-        assert_eq!(picks(&table, 1, false, later(32)), [peer]);
+        assert!(picks(&table, 1, true, later(31)).is_empty());
+        assert_eq!(picks(&table, 1, true, later(32)), [peer]);
+        for _ in 0..10 {
+            table.failed(&peer, now, |pause| pause);
+        }
+        assert!(picks(&table, 1, true, later(119)).is_empty());
+        assert_eq!(picks(&table, 1, true, later(120)), [peer]);
+        assert!(picks(&table, 1, false, later(899)).is_empty());
+        assert_eq!(picks(&table, 1, false, later(900)), [peer]);
+        table.add(found, [address(2)], CandidateSource::Record);
+        for _ in 0..20 {
+            table.failed(&found, now, |pause| pause);
+            table.add(found, [address(2)], CandidateSource::Record);
+        }
+        assert_eq!(picks(&table, 2, true, later(299)), [peer]);
+        assert_eq!(picks(&table, 2, true, later(300)), [peer, found]);
         table.succeeded(&peer);
         assert_eq!(picks(&table, 1, false, now), [peer]);
     }
 
     #[test]
-    fn what_discovery_found_is_forgotten_when_it_is_never_reached_and_the_others_are_not() {
+    fn what_discovery_found_and_never_reached_waits_to_be_found_again_and_keeps_its_pause() {
         let (found, named, mut table, now) =
             (PeerId::random(), PeerId::random(), Candidates::default(), Instant::now());
+        let later = |seconds| now + Duration::from_secs(seconds);
         table.add(found, [address(1)], CandidateSource::Record);
         table.add(named, [address(1)], CandidateSource::Bootnode);
         for _ in 0..MAX_FAILURES {
             table.failed(&found, now, |pause| pause);
             table.failed(&named, now, |pause| pause);
         }
-        assert_eq!(picks(&table, 9, false, now + Duration::from_secs(1000)), [named]);
+        assert_eq!(picks(&table, 9, false, later(1000)), [named]);
+        table.add(found, [address(1)], CandidateSource::Record);
+        assert_eq!(picks(&table, 9, true, later(15)), [], "found again at once, it has no fresh start");
+        assert_eq!(picks(&table, 9, true, later(16)).len(), 2);
+        table.failed(&found, later(16), |pause| pause);
+        assert_eq!(picks(&table, 9, true, later(1000)), [named], "one more try each time it is found");
+    }
+
+    #[test]
+    fn who_was_named_gives_way_to_no_number_of_strangers() {
+        let (mut table, now) = (Candidates::default(), Instant::now());
+        let named = PeerId::random();
+        table.add(named, [address(1)], CandidateSource::Bootnode);
+        table.failed(&named, now, |pause| pause);
+        for _ in 0..MAX_CANDIDATES * 2 {
+            table.add(PeerId::random(), [address(1)], CandidateSource::Record);
+        }
+        assert_eq!(table.len(), MAX_CANDIDATES);
+        assert!(table.by_peer.contains_key(&named));
+    }
+
+    #[test]
+    fn a_known_peer_that_is_known_no_more_is_one_of_many() {
+        let (peer, mut table, now) = (PeerId::random(), Candidates::default(), Instant::now());
+        table.add(peer, [address(1)], CandidateSource::Known);
+        table.demote(&peer);
+        for _ in 0..MAX_FAILURES {
+            table.failed(&peer, now, |pause| pause);
+        }
+        assert!(picks(&table, 1, true, now + Duration::from_secs(1000)).is_empty());
     }
 
     #[test]

@@ -1,16 +1,20 @@
 //! The file of peers known to be good: where a node starts after a restart, without a bootnode.
 
 use std::{
-    collections::VecDeque,
     ffi::OsString,
     fs::{self, File, OpenOptions},
     io::{self, Read, Write},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use libp2p::{Multiaddr, PeerId, multiaddr::Protocol};
+use tokio::time::Instant;
 
-use crate::driver::peer_of;
+use crate::{
+    driver::peer_of,
+    gater::{Subnet, owned_subnet},
+};
 
 /// Peers kept; the file stays below [`MAX_FILE`].
 pub(crate) const MAX_KNOWN: usize = 64;
@@ -19,12 +23,34 @@ const MAX_FILE: u64 = 64 << 10;
 /// Longer addresses are not kept.
 const MAX_ADDRESS: usize = 512;
 
-/// Addresses at which good peers were reached, the last one first: a line each, a multiaddr that ends in `/p2p`.
+/// Of one public IPv4 /24 or IPv6 /56 so many are kept, lest one owner of addresses have them all.
+const OF_SUBNET: usize = 2;
+/// When all places are taken, the newest gives way to another no more often than this: a burst flushes nobody else.
+const REPLACE_EVERY: Duration = Duration::from_secs(600);
+/// One that could not be reached so often in a row is dropped.
+const DEAD: u32 = 10;
+
+/// Addresses at which this node reached good peers, those that are kept longest first: a line each, a multiaddr that
+/// ends in `/p2p`.
 #[derive(Debug)]
 pub(crate) struct KnownGood {
     path: PathBuf,
-    addresses: VecDeque<Multiaddr>,
+    entries: Vec<Entry>,
+    replaced: Option<Instant>,
     changed: bool,
+}
+
+#[derive(Debug)]
+struct Entry {
+    peer: PeerId,
+    address: Multiaddr,
+    failures: u32,
+}
+
+impl Entry {
+    fn of(address: Multiaddr) -> Option<Self> {
+        Some(Self { peer: peer_of(&address)?, address, failures: 0 })
+    }
 }
 
 impl KnownGood {
@@ -39,36 +65,78 @@ impl KnownGood {
             Err(error) => return Err(error),
         }
         let text = String::from_utf8_lossy(&bytes);
-        let addresses = text.lines().filter_map(|line| line.trim().parse().ok());
-        let addresses = addresses.filter(|address| peer_of(address).is_some()).take(MAX_KNOWN).collect();
-        Ok(Self { path, addresses, changed: false })
+        let mut known = Self { path, entries: Vec::new(), replaced: None, changed: false };
+        for entry in text.lines().filter_map(|line| line.trim().parse().ok()).filter_map(Entry::of) {
+            let is_new = !known.entries.iter().any(|other| other.peer == entry.peer);
+            if is_new && known.entries.len() < MAX_KNOWN && known.takes(&entry) {
+                known.entries.push(entry);
+            }
+        }
+        Ok(known)
     }
 
-    /// Who is known, the last good one first.
+    /// Who is known, the one kept longest first.
     pub(crate) fn peers(&self) -> impl Iterator<Item = (PeerId, &Multiaddr)> {
-        self.addresses.iter().filter_map(|address| peer_of(address).map(|peer| (peer, address)))
+        self.entries.iter().map(|entry| (entry.peer, &entry.address))
     }
 
-    /// A peer reached at `address` is good. The one longest unheard of gives way.
-    pub(crate) fn note(&mut self, peer: PeerId, address: &Multiaddr) {
+    /// This node dialled a peer at `address` and found it good. When all places are taken, the newest gives way, and
+    /// that seldom.
+    pub(crate) fn note(&mut self, peer: PeerId, address: &Multiaddr, now: Instant) {
         let mut address = address.clone();
         if peer_of(&address).is_none() {
             address.push(Protocol::P2p(peer));
         }
-        if self.addresses.contains(&address) || address.len() > MAX_ADDRESS {
+        let entry = Entry { peer, address, failures: 0 };
+        if entry.address.len() > MAX_ADDRESS || !self.takes(&entry) {
             return;
         }
-        self.forget(&peer);
-        self.addresses.push_front(address);
-        self.addresses.truncate(MAX_KNOWN);
+        if let Some(known) = self.entries.iter_mut().find(|known| known.peer == peer) {
+            self.changed |= known.address != entry.address;
+            *known = entry;
+            return;
+        }
+        if self.entries.len() >= MAX_KNOWN {
+            if self.replaced.is_some_and(|at| now.saturating_duration_since(at) < REPLACE_EVERY) {
+                return;
+            }
+            self.replaced = Some(now);
+            self.entries.pop();
+        }
+        self.entries.push(entry);
         self.changed = true;
+    }
+
+    /// Whether the subnet of an entry has room beside the other peers of it.
+    fn takes(&self, entry: &Entry) -> bool {
+        let Some(subnet) = subnet_in(&entry.address) else { return true };
+        let others = self.entries.iter().filter(|other| other.peer != entry.peer);
+        others.filter(|other| subnet_in(&other.address) == Some(subnet)).count() < OF_SUBNET
+    }
+
+    /// A dial of a peer came to nothing, while others can be reached. Whether it is dropped for that.
+    pub(crate) fn failed(&mut self, peer: &PeerId) -> bool {
+        let Some(entry) = self.entries.iter_mut().find(|entry| entry.peer == *peer) else { return false };
+        entry.failures += 1;
+        let is_dead = entry.failures >= DEAD;
+        if is_dead {
+            self.forget(peer);
+        }
+        is_dead
+    }
+
+    /// A peer was reached.
+    pub(crate) fn reached(&mut self, peer: &PeerId) {
+        if let Some(entry) = self.entries.iter_mut().find(|entry| entry.peer == *peer) {
+            entry.failures = 0;
+        }
     }
 
     /// A peer is not good any more.
     pub(crate) fn forget(&mut self, peer: &PeerId) {
-        let before = self.addresses.len();
-        self.addresses.retain(|address| peer_of(address).as_ref() != Some(peer));
-        self.changed |= self.addresses.len() != before;
+        let before = self.entries.len();
+        self.entries.retain(|entry| entry.peer != *peer);
+        self.changed |= self.entries.len() != before;
     }
 
     /// Writes the file if it changed.
@@ -79,9 +147,18 @@ impl KnownGood {
 
     /// What to write if the file has changed; it counts as written.
     pub(crate) fn changes(&mut self) -> Option<Changes> {
-        let text = || self.addresses.iter().map(|address| format!("{address}\n")).collect();
+        let text = || self.entries.iter().map(|entry| format!("{}\n", entry.address)).collect();
         std::mem::take(&mut self.changed).then(|| Changes { path: self.path.clone(), text: text() })
     }
+}
+
+/// The bounded range that an address lies in; `None` where there is no bound: names, and what is not of the public internet.
+fn subnet_in(address: &Multiaddr) -> Option<Subnet> {
+    address.iter().find_map(|part| match part {
+        Protocol::Ip4(ip) => owned_subnet(ip.into()),
+        Protocol::Ip6(ip) => owned_subnet(ip.into()),
+        _ => None,
+    })
 }
 
 /// The file as it is to be, written where nobody waits.
@@ -134,27 +211,88 @@ mod tests {
         format!("/ip4/192.0.2.1/tcp/{port}").parse().unwrap()
     }
 
+    /// One of each /24.
+    fn apart(n: usize) -> Multiaddr {
+        format!("/ip4/8.{}.{}.1/tcp/9000", n >> 8, n & 255).parse().unwrap()
+    }
+
+    fn names(known: &KnownGood) -> Vec<PeerId> {
+        known.peers().map(|(peer, _)| peer).collect()
+    }
+
     #[test]
-    fn what_is_noted_is_there_after_a_restart_the_last_first() {
+    fn what_is_noted_is_there_after_a_restart_the_longest_kept_first() {
         let folder = Folder::new("restart");
         let path = folder.0.join("known-peers");
         let mut known = KnownGood::load(path.clone()).unwrap();
         assert_eq!(known.peers().count(), 0);
-        let peers: Vec<_> = (0..MAX_KNOWN + 2).map(|_| PeerId::random()).collect();
-        for (port, peer) in peers.iter().enumerate() {
-            known.note(*peer, &address(port + 1));
+        let peers: Vec<_> = (0..5).map(|_| PeerId::random()).collect();
+        for (n, peer) in peers.iter().enumerate() {
+            known.note(*peer, &apart(n), Instant::now());
         }
-        known.note(peers[9], &address(9999));
-        known.forget(&peers[10]);
+        known.note(peers[1], &apart(999), Instant::now());
+        known.forget(&peers[3]);
         known.save().unwrap();
         let known = KnownGood::load(path.clone()).unwrap();
-        let read: Vec<_> = known.peers().map(|(peer, _)| peer).collect();
-        assert_eq!(read.len(), MAX_KNOWN - 1);
-        assert_eq!(read[..2], [peers[9], peers[MAX_KNOWN + 1]]);
-        assert!(!read.contains(&peers[10]) && !read.contains(&peers[0]), "forgotten, and the oldest");
+        assert_eq!(names(&known), [peers[0], peers[1], peers[2], peers[4]]);
+        assert_eq!(known.peers().nth(1).unwrap().1.to_string(), format!("{}/p2p/{}", apart(999), peers[1]));
         assert!(!folder.0.join("known-peers.tmp").exists());
         #[cfg(unix)]
         assert_eq!(std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&path).unwrap().permissions()) & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_burst_of_new_ones_flushes_nobody_that_was_kept() {
+        let folder = Folder::new("burst");
+        let mut known = KnownGood::load(folder.0.join("known-peers")).unwrap();
+        let (start, old): (_, Vec<_>) = (Instant::now(), (0..MAX_KNOWN).map(|_| PeerId::random()).collect());
+        for (n, peer) in old.iter().enumerate() {
+            known.note(*peer, &apart(n), start);
+        }
+        for n in 0..1000 {
+            known.note(PeerId::random(), &apart(1000 + n), start + Duration::from_secs(n as u64));
+        }
+        let kept = names(&known);
+        assert_eq!(kept.len(), MAX_KNOWN);
+        assert_eq!(kept[..MAX_KNOWN - 1], old[..MAX_KNOWN - 1]);
+        assert!(!kept.contains(&old[MAX_KNOWN - 1]), "the newest gave way");
+    }
+
+    #[test]
+    fn one_subnet_has_two_places_and_a_local_network_all() {
+        let folder = Folder::new("subnets");
+        let path = folder.0.join("known-peers");
+        let mut known = KnownGood::load(path.clone()).unwrap();
+        let peers: Vec<_> = (0..4).map(|_| PeerId::random()).collect();
+        for (n, peer) in peers.iter().enumerate() {
+            known.note(*peer, &format!("/ip4/9.9.9.{n}/tcp/1").parse().unwrap(), Instant::now());
+        }
+        assert_eq!(names(&known), peers[..2]);
+        known.note(peers[0], &"/ip4/9.9.9.77/tcp/1".parse().unwrap(), Instant::now());
+        assert!(known.peers().next().unwrap().1.to_string().contains("9.9.9.77"), "it may move within");
+        for host in 1..=5 {
+            known.note(PeerId::random(), &format!("/ip4/10.0.0.{host}/tcp/1").parse().unwrap(), Instant::now());
+        }
+        assert_eq!(names(&known).len(), 7);
+        // A file of an earlier version is thinned.
+        let text: String = (0..9).map(|n| format!("/ip4/9.9.9.{n}/tcp/1/p2p/{}\n", PeerId::random())).collect();
+        fs::write(&path, text).unwrap();
+        assert_eq!(KnownGood::load(path).unwrap().peers().count(), OF_SUBNET);
+    }
+
+    #[test]
+    fn the_dead_are_dropped_after_failures_in_a_row() {
+        let folder = Folder::new("dead");
+        let mut known = KnownGood::load(folder.0.join("known-peers")).unwrap();
+        let (dead, shaky) = (PeerId::random(), PeerId::random());
+        known.note(dead, &apart(1), Instant::now());
+        known.note(shaky, &apart(2), Instant::now());
+        for n in 1..DEAD {
+            assert!(!known.failed(&dead) && !known.failed(&shaky), "{n}");
+        }
+        known.reached(&shaky);
+        assert!(known.failed(&dead) && !known.failed(&shaky));
+        assert_eq!(names(&known), [shaky]);
     }
 
     #[test]
@@ -168,7 +306,7 @@ mod tests {
         fs::write(&path, &bytes).unwrap();
         let mut known = KnownGood::load(path.clone()).unwrap();
         assert_eq!(known.peers().map(|(peer, _)| peer).collect::<Vec<_>>(), [peer]);
-        known.note(peer, &good.parse().unwrap());
+        known.note(peer, &good.parse().unwrap(), Instant::now());
         known.save().unwrap();
         assert_eq!(fs::read(&path).unwrap(), bytes, "known already");
         fs::write(&path, vec![b'a'; 1 << 20]).unwrap();
@@ -179,7 +317,7 @@ mod tests {
     fn a_folder_that_is_gone_is_an_error_and_no_panic() {
         let folder = Folder::new("gone");
         let mut known = KnownGood::load(folder.0.join("missing").join("known-peers")).unwrap();
-        known.note(PeerId::random(), &address(1));
+        known.note(PeerId::random(), &address(1), Instant::now());
         assert!(known.save().is_err());
     }
 }
