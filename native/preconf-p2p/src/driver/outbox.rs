@@ -12,7 +12,7 @@ use super::Driver;
 use crate::{
     Event, EventSink, PublishOutcome, Topic,
     gossip::message_id,
-    transport::{Budget, Fingerprint, Room},
+    transport::{Budget, Fingerprint, Room, Watch},
 };
 
 /// What the RPC around a payload adds, at most: author, sequence number, topic, signature, key, tags.
@@ -38,12 +38,16 @@ struct Publish {
 struct Refused {
     id: MessageId,
     at: Instant,
+    /// What became of the last try to send it even so.
+    watch: Watch,
 }
 
 /// Publishes accepted and not yet handed over, first come first served within a topic.
 #[derive(Default)]
 pub(super) struct Outbox {
     queues: [VecDeque<Publish>; 2],
+    /// Those that were refused and handed over once more; it is not known yet whether any queue took them.
+    unproven: [VecDeque<Publish>; 2],
 }
 
 impl Outbox {
@@ -52,13 +56,15 @@ impl Outbox {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.queues.iter().all(VecDeque::is_empty)
+        self.queues.iter().chain(&self.unproven).all(VecDeque::is_empty)
     }
 }
 
 /// What a try to publish came to.
 enum Try {
     Done(PublishOutcome),
+    /// Handed over again; whether any queue took it will show.
+    Unproven,
     /// A peer worth waiting for has no room.
     Full,
     /// Nobody to send to.
@@ -87,6 +93,7 @@ pub(super) struct Look {
 impl<S: EventSink> Driver<'_, S> {
     /// Hands over what there is room for. Returns whether more could go at once.
     pub(super) fn pump_outbox(&mut self) -> bool {
+        self.prove_publishes();
         let (mut messages, mut bytes) = (0, 0);
         // Commitments first: they are small, and late ones are worthless.
         for topic in Topic::ALL {
@@ -101,6 +108,7 @@ impl<S: EventSink> Driver<'_, S> {
                         bytes += publish.data.len();
                         self.publish_ended(&publish, outcome);
                     }
+                    Try::Unproven => self.outbox.unproven[topic.index()].push_back(publish),
                     Try::Full | Try::NoPeers => {
                         self.outbox.queues[topic.index()].push_front(publish);
                         break;
@@ -118,10 +126,10 @@ impl<S: EventSink> Driver<'_, S> {
             Ok(recipients) => recipients,
             Err(end) => return end,
         };
-        if let Some(refused) = &publish.refused {
-            return self.retry_refused(refused, &recipients);
-        }
         let fingerprint = Fingerprint::of(&publish.data);
+        if let Some(refused) = &mut publish.refused {
+            return self.retry_refused(topic, refused, (fingerprint, size), &recipients);
+        }
         self.enter(&recipients.peers, fingerprint, size);
         match self.publish_past(topic, publish.data.clone(), &passed) {
             Ok(_) => {
@@ -180,7 +188,7 @@ impl<S: EventSink> Driver<'_, S> {
             PublishError::MessageTooLarge => Try::Done(PublishOutcome::TooLarge),
             PublishError::AllQueuesFull(_) => {
                 let id = message_id(self.settings.message_id, self.topic_hash(topic).as_str(), &publish.data);
-                publish.refused = Some(Refused { id: MessageId::new(&id), at: self.now });
+                publish.refused = Some(Refused { id: MessageId::new(&id), at: self.now, watch: Watch::default() });
                 Try::Full
             }
             PublishError::SigningError(error) => {
@@ -195,14 +203,57 @@ impl<S: EventSink> Driver<'_, S> {
     }
 
     /// Publishing the same message again would be a duplicate to gossipsub; accepting it as if it had been received
-    /// sends it to the mesh from the message cache.
-    fn retry_refused(&mut self, refused: &Refused, recipients: &Recipients) -> Try {
+    /// sends it from the message cache to the mesh, and to peers that are explicit at that moment. Gossipsub does not
+    /// say whether any of their queues took it, so what is written is watched.
+    fn retry_refused(
+        &mut self,
+        topic: Topic,
+        refused: &mut Refused,
+        (fingerprint, size): (Fingerprint, usize),
+        recipients: &Recipients,
+    ) -> Try {
+        let mut targets: Vec<_> = self.mesh(topic).collect();
+        let others = recipients.peers.iter().filter(|peer| !targets.contains(peer)).copied();
+        let missing = self.settings.mesh_n.saturating_sub(targets.len());
+        let chosen: Vec<_> = others.take(missing).collect();
+        targets.extend(&chosen);
+        refused.watch = Watch::default();
+        for peer in targets.iter().filter_map(|id| self.peers.get(id)) {
+            peer.ledger.enter_watched(fingerprint, size, &mut refused.watch);
+        }
         let me = self.shared.peer_id;
         let gossip = &mut self.net.swarm.behaviour_mut().gossip;
-        if gossip.report_message_validation_result(&refused.id, &me, MessageAcceptance::Accept) {
-            Try::Done(PublishOutcome::Sent(recipients.count))
+        chosen.iter().for_each(|peer| gossip.add_explicit_peer(peer));
+        let known = gossip.report_message_validation_result(&refused.id, &me, MessageAcceptance::Accept);
+        chosen.iter().for_each(|peer| gossip.remove_explicit_peer(peer));
+        if known {
+            self.settle(&targets, fingerprint);
+            Try::Unproven
         } else {
+            self.withdraw(&targets, fingerprint);
             Try::Done(PublishOutcome::QueueFull)
+        }
+    }
+
+    /// Ends those handed over once more that reached a peer; those that reached none are tried again.
+    fn prove_publishes(&mut self) {
+        for topic in Topic::ALL {
+            if self.outbox.unproven[topic.index()].is_empty() {
+                continue;
+            }
+            // Before the look, or what is written between look and wish would wake nobody.
+            self.ledgers.want_room();
+            for publish in std::mem::take(&mut self.outbox.unproven[topic.index()]) {
+                let watch = publish.refused.as_ref().map(|refused| (refused.watch.is_open(), refused.watch.written()));
+                match watch {
+                    Some((_, written)) if written > 0 => {
+                        let count = u32::try_from(written).unwrap_or(u32::MAX);
+                        self.publish_ended(&publish, PublishOutcome::Sent(count));
+                    }
+                    Some((true, _)) => self.outbox.unproven[topic.index()].push_back(publish),
+                    _ => self.outbox.queues[topic.index()].push_front(publish),
+                }
+            }
         }
     }
 
@@ -225,17 +276,17 @@ impl<S: EventSink> Driver<'_, S> {
         let refused_for = self.settings.heartbeat * REFUSED_HEARTBEATS;
         for topic in Topic::ALL {
             let now = self.now;
-            let over = |publish: &Publish| {
-                publish.deadline <= now
-                    || publish.refused.as_ref().is_some_and(|refused| refused.at + refused_for <= now)
+            let is_late = |publish: &Publish| publish.deadline <= now;
+            let is_lost = |publish: &Publish| {
+                publish.refused.as_ref().is_some_and(|refused| refused.at + refused_for <= now)
             };
-            if !self.outbox.queues[topic.index()].iter().any(over) {
+            let queue = &mut self.outbox.queues[topic.index()];
+            let mut ended = extract(queue, |publish| is_late(publish) || is_lost(publish));
+            ended.extend(extract(&mut self.outbox.unproven[topic.index()], is_late));
+            if ended.is_empty() {
                 continue;
             }
             let lonely = self.recipients(topic, &[]).peers.is_empty();
-            let queue = std::mem::take(&mut self.outbox.queues[topic.index()]);
-            let (ended, left): (VecDeque<_>, VecDeque<_>) = queue.into_iter().partition(over);
-            self.outbox.queues[topic.index()] = left;
             for publish in ended {
                 let outcome = match publish.refused {
                     None if lonely => PublishOutcome::NoPeers,
@@ -248,7 +299,8 @@ impl<S: EventSink> Driver<'_, S> {
 
     /// Ends all publishes because the node stops.
     pub(super) fn stop_publishes(&mut self) {
-        for queue in std::mem::take(&mut self.outbox).queues {
+        let outbox = std::mem::take(&mut self.outbox);
+        for queue in outbox.queues.into_iter().chain(outbox.unproven) {
             for publish in queue {
                 self.publish_ended(&publish, PublishOutcome::Stopped);
             }
@@ -324,6 +376,16 @@ impl<S: EventSink> Driver<'_, S> {
     pub(super) fn topic_hash(&self, topic: Topic) -> &TopicHash {
         &self.settings.topics[topic.index()]
     }
+}
+
+/// Takes out what is `over`, in order.
+fn extract(queue: &mut VecDeque<Publish>, over: impl Fn(&Publish) -> bool) -> VecDeque<Publish> {
+    if !queue.iter().any(&over) {
+        return VecDeque::new();
+    }
+    let (ended, left) = std::mem::take(queue).into_iter().partition(over);
+    *queue = left;
+    ended
 }
 
 /// The hashes of both topics.

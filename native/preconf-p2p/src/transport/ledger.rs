@@ -72,6 +72,25 @@ struct Entry {
     bytes: usize,
     /// When gossipsub had surely queued it; `None` while it is being handed over.
     at: Option<Instant>,
+    /// Set when it is written; only of one that is watched.
+    written: Option<Arc<AtomicBool>>,
+}
+
+/// What became of one message at some peers: gossipsub does not say whether a peer's queue took a forwarded one.
+#[derive(Debug, Default)]
+pub(crate) struct Watch(Vec<Arc<AtomicBool>>);
+
+impl Watch {
+    /// How many peers it was written to.
+    pub(crate) fn written(&self) -> usize {
+        self.0.iter().filter(|written| written.load(Ordering::Acquire)).count()
+    }
+
+    /// Whether it may still be written to any.
+    pub(crate) fn is_open(&self) -> bool {
+        // An entry that is struck out unwritten lets go of its half.
+        self.0.iter().any(|written| Arc::strong_count(written) > 1)
+    }
 }
 
 #[derive(Debug)]
@@ -190,12 +209,23 @@ impl Ledger {
 
     /// Enters a message that is about to be handed to gossipsub.
     pub(crate) fn enter(&self, fingerprint: Fingerprint, bytes: usize) {
+        self.push(fingerprint, bytes, None);
+    }
+
+    /// The same, of a message whose end is watched.
+    pub(crate) fn enter_watched(&self, fingerprint: Fingerprint, bytes: usize, watch: &mut Watch) {
+        let written = Arc::new(AtomicBool::new(false));
+        watch.0.push(Arc::clone(&written));
+        self.push(fingerprint, bytes, Some(written));
+    }
+
+    fn push(&self, fingerprint: Fingerprint, bytes: usize, written: Option<Arc<AtomicBool>>) {
         let mut state = self.lock();
         if state.queue.is_empty() {
             // The wait of an empty queue is not a stall.
             state.last_write = Instant::now();
         }
-        state.queue.push_back(Entry { fingerprint, bytes, at: None });
+        state.queue.push_back(Entry { fingerprint, bytes, at: None, written });
         state.count(bytes);
         self.load.queued(bytes);
     }
@@ -366,6 +396,9 @@ impl State {
 
     fn strike_out(&mut self, message: Fingerprint) {
         if let Some(index) = self.queue.iter().position(|entry| entry.fingerprint == message) {
+            if let Some(written) = &self.queue[index].written {
+                written.store(true, Ordering::Release);
+            }
             for _ in 0..=index {
                 self.pop();
             }
@@ -474,6 +507,27 @@ mod tests {
         let counters = Arc::new(Counters::default());
         let caps = LoadCaps { streams_of_peer: 100, streams: 100, queued };
         (Ledgers::new(Load::new(caps, Arc::clone(&counters))), counters)
+    }
+
+    #[test]
+    fn a_watched_message_is_told_written_or_gone() {
+        let (ledgers, _) = ledgers(1 << 20);
+        let [one, other, third] = [(); 3].map(|()| ledgers.of(PeerId::random()));
+        let mut watch = Watch::default();
+        for ledger in [&one, &other, &third] {
+            ledger.enter_watched(fingerprint(1), 10, &mut watch);
+            ledger.settle(fingerprint(1));
+            hand_over(ledger, 2, 10);
+        }
+        assert_eq!((watch.written(), watch.is_open()), (0, true));
+        let now = Instant::now();
+        // The first writes it, the second only what came after it, the third disconnects.
+        one.wrote(0, 10, &[fingerprint(1)], now);
+        assert_eq!((watch.written(), watch.is_open()), (1, true));
+        other.wrote(0, 10, &[fingerprint(2)], now);
+        assert!(watch.is_open());
+        drop(third);
+        assert_eq!((watch.written(), watch.is_open()), (1, false));
     }
 
     #[test]

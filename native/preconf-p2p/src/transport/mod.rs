@@ -24,7 +24,7 @@ mod load;
 mod meter;
 mod wire;
 
-pub(crate) use ledger::{Budget, Health, Ledger, Ledgers, Room};
+pub(crate) use ledger::{Budget, Health, Ledger, Ledgers, Room, Watch};
 pub(crate) use load::{Load, LoadCaps};
 pub(crate) use wire::Fingerprint;
 
