@@ -108,7 +108,10 @@ impl<S: EventSink> Driver<'_, S> {
     }
 
     pub(super) fn candidate_reached(&mut self, peer: PeerId, connection: ConnectionId) {
-        self.seeking.flights.remove(&connection);
+        // Of one that came by itself it is not known whether it can be dialled.
+        if self.seeking.flights.remove(&connection).is_none() {
+            return;
+        }
         self.seeking.table.succeeded(&peer);
         if let Some(known) = &mut self.seeking.known {
             known.reached(&peer);

@@ -29,12 +29,6 @@ pub(crate) struct View {
     pub(crate) protected: bool,
 }
 
-/// A peer that has joined no topic after this is of no use.
-const SETTLED: Duration = Duration::from_secs(60);
-/// A subnet with more than this share of the inbound peers is crowded, but not with so few.
-const CROWD_SHARE: usize = 16;
-const CROWD: usize = 4;
-
 /// The `count` peers to drop, worst first. By this order: a score below zero, the lower the worse; of no use; from the
 /// fullest subnet; inbound; the youngest. Protected ones stay, and `min_outbound` outbound ones.
 pub(crate) fn to_drop(peers: &[View], count: usize, min_outbound: usize) -> Vec<PeerId> {
