@@ -1,6 +1,10 @@
 //! Where a node begins to look for others: `enr:…`, `enode://…` or a multiaddr with `/p2p`.
 
-use std::{fmt::Write, net::SocketAddr, str::FromStr};
+use std::{
+    fmt::{self, Write},
+    net::SocketAddr,
+    str::FromStr,
+};
 
 use discv5::Enr;
 use libp2p::{
@@ -8,6 +12,8 @@ use libp2p::{
     identity::{PublicKey, secp256k1},
     multiaddr::Protocol,
 };
+
+use super::{is_global, public_sockets, record::peer_of_record};
 
 /// What a bootnode's text says.
 #[derive(Clone, Debug)]
@@ -34,6 +40,67 @@ impl Bootnode {
         match text.strip_prefix("enode://") {
             Some(rest) => enode(rest),
             None => multiaddr(text),
+        }
+    }
+}
+
+/// Which families of addresses discovery has a socket of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Families {
+    pub(super) v4: bool,
+    pub(super) v6: bool,
+}
+
+impl Bootnode {
+    /// Whether discovery can ever send to it: it has an address of one of these families, or is only dialled.
+    fn can_be_asked(&self, families: Families) -> bool {
+        match self {
+            // Mapped addresses are left aside, as the library does.
+            Self::Record(enr) => {
+                let v6 = enr.udp6_socket().filter(|socket| socket.ip().to_ipv4_mapped().is_none());
+                (families.v4 && enr.udp4_socket().is_some()) || (families.v6 && v6.is_some())
+            }
+            Self::Ask(address) => match address.iter().next() {
+                Some(Protocol::Ip4(_)) => families.v4,
+                _ => families.v6,
+            },
+            Self::Dial(..) => true,
+        }
+    }
+
+    fn peer(&self) -> Option<PeerId> {
+        match self {
+            Self::Record(enr) => peer_of_record(enr),
+            Self::Ask(address) => crate::driver::peer_of(address),
+            Self::Dial(peer, _) => Some(*peer),
+        }
+    }
+
+    /// Whether discovery meets it at public addresses only.
+    pub(super) fn is_public(&self) -> bool {
+        match self {
+            Self::Record(enr) => public_sockets(enr),
+            Self::Ask(address) => match address.iter().next() {
+                Some(Protocol::Ip4(ip)) => is_global(ip.into()),
+                Some(Protocol::Ip6(ip)) => is_global(ip.into()),
+                _ => true,
+            },
+            Self::Dial(..) => true,
+        }
+    }
+}
+
+impl fmt::Display for Bootnode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Record(enr) => {
+                let socket = enr.udp4_socket().map(SocketAddr::from).or(enr.udp6_socket().map(SocketAddr::from));
+                match (socket, peer_of_record(enr)) {
+                    (Some(socket), Some(peer)) => write!(f, "{peer} at {socket}"),
+                    _ => write!(f, "{}", enr.node_id()),
+                }
+            }
+            Self::Ask(address) | Self::Dial(_, address) => address.fmt(f),
         }
     }
 }
@@ -96,20 +163,32 @@ fn names_secp256k1(peer: &PeerId) -> bool {
         && PublicKey::try_decode_protobuf(&bytes[2..]).is_ok_and(|key| key.try_into_secp256k1().is_ok())
 }
 
-/// All of a list.
+/// All of a list but this node itself, of which it is said that it is passed over: one list may serve all bootnodes.
 ///
 /// # Errors
-/// A text that names the entry, by its place and itself, and says what is wrong.
-pub(super) fn parse_all(texts: &[String]) -> Result<Vec<Bootnode>, String> {
-    let named = |(at, text): (usize, &String)| {
-        Bootnode::parse(text.trim()).map_err(|error| {
-            let mut message = String::new();
-            let shown: String = text.chars().take(200).collect();
-            let _ = write!(message, "bootnode {} ({shown:?}) {error}", at + 1);
-            message
-        })
-    };
-    texts.iter().enumerate().map(named).collect()
+/// A text that names the entry, by its place and itself, and says what is wrong: it can't be read, or can never be
+/// reached from sockets of these families.
+pub(super) fn parse_all(texts: &[String], families: Families, own: PeerId) -> Result<Vec<Bootnode>, String> {
+    let mut bootnodes = Vec::new();
+    for (at, text) in texts.iter().enumerate() {
+        let parsed = Bootnode::parse(text.trim()).and_then(|node| {
+            let unreachable = || "has no address of a family that discovery listens on".to_owned();
+            node.can_be_asked(families).then_some(node).ok_or_else(unreachable)
+        });
+        match parsed {
+            Ok(node) if node.peer() == Some(own) => {
+                tracing::info!(bootnode = at + 1, "a bootnode is this node itself, and passed over");
+            }
+            Ok(node) => bootnodes.push(node),
+            Err(error) => {
+                let mut message = String::new();
+                let shown: String = text.chars().take(200).collect();
+                let _ = write!(message, "bootnode {} ({shown:?}) {error}", at + 1);
+                return Err(message);
+            }
+        }
+    }
+    Ok(bootnodes)
 }
 
 #[cfg(test)]
@@ -135,6 +214,51 @@ mod tests {
         }
     }
 
+    const BOTH: Families = Families { v4: true, v6: true };
+
+    fn forms_of(ip: &str) -> (Vec<String>, PeerId) {
+        let key = enr::CombinedKey::secp256k1_from_bytes(&mut [7; 32]).unwrap();
+        let enr = Enr::builder().ip(ip.parse().unwrap()).udp4(9001).udp6(9001).build(&key).unwrap();
+        let peer = peer_of_record(&enr).unwrap();
+        let (family, host) = if ip.contains(':') { ("ip6", format!("[{ip}]")) } else { ("ip4", ip.to_owned()) };
+        let Ok(Bootnode::Record(sample)) = Bootnode::parse(RECORD) else { panic!("a record") };
+        let forms =
+            vec![enr.to_base64(), format!("/{family}/{ip}/udp/9001/p2p/{peer}"), format!("enode://{KEY}@{host}:9001")];
+        assert_ne!(peer_of_record(&sample), Some(peer));
+        (forms, peer)
+    }
+
+    #[test]
+    fn one_of_a_family_without_a_socket_can_never_work() {
+        for (ip, v4) in [("1.2.3.4", true), ("2606:4700::1", false)] {
+            for form in forms_of(ip).0 {
+                let with = |families| parse_all(std::slice::from_ref(&form), families, PeerId::random());
+                let error = with(Families { v4: !v4, v6: v4 }).unwrap_err();
+                assert!(error.starts_with("bootnode 1 (") && error.contains("family"), "{error}");
+                assert_eq!(with(Families { v4, v6: !v4 }).unwrap().len(), 1);
+                assert_eq!(with(BOTH).unwrap().len(), 1);
+            }
+        }
+    }
+
+    #[test]
+    fn this_node_itself_is_passed_over() {
+        let (forms, own) = forms_of("1.2.3.4");
+        let dialled = format!("/ip4/1.2.3.4/tcp/9000/p2p/{own}");
+        let all = [forms[0].clone(), forms[1].clone(), dialled, forms[2].clone()];
+        let left = parse_all(&all, BOTH, own).unwrap();
+        assert!(matches!(left.as_slice(), [Bootnode::Ask(_)]), "{left:?}");
+    }
+
+    #[test]
+    fn private_addresses_are_told_in_every_form() {
+        for (ip, public) in [("10.0.0.1", false), ("fd00::1", false), ("8.8.8.8", true), ("2606:4700::1", true)] {
+            for form in forms_of(ip).0 {
+                assert_eq!(Bootnode::parse(&form).unwrap().is_public(), public, "{form}");
+            }
+        }
+    }
+
     #[test]
     fn a_bad_entry_is_named() {
         let ed25519 = libp2p::identity::Keypair::generate_ed25519().public().to_peer_id();
@@ -155,7 +279,7 @@ mod tests {
             format!("/ip4/1.2.3.4/udp/9001/p2p/{ed25519}"),
             format!("/ip4/1.2.3.4/udp/0/p2p/{ed25519}"),
         ] {
-            let error = parse_all(&[RECORD.to_owned(), bad.clone()]).unwrap_err();
+            let error = parse_all(&[RECORD.to_owned(), bad.clone()], BOTH, PeerId::random()).unwrap_err();
             assert!(error.starts_with("bootnode 2 ("), "{bad}: {error}");
         }
     }

@@ -25,19 +25,20 @@ use tokio::{
 use crate::StartError;
 
 mod bootnode;
+mod join;
 mod record;
 mod scope;
 mod task;
+mod votes;
 
-use bootnode::Bootnode;
+use bootnode::{Bootnode, Families};
 use record::Beginning;
 pub(crate) use record::LocalRecord;
 pub(crate) use scope::is_global;
+use votes::Votes;
 
 /// Peers found and not yet taken by the driver; more are found again by a later lookup.
 const FOUND: usize = 64;
-/// Peers that must agree on this node's address before it is told; a network may begin with three nodes.
-const VOTES: usize = 2;
 /// Packets that answer nothing of this node's, in a second: of all, of one address, of one node. Who sends more is banned
 /// for [`BAN`]; an honest node with its lookups stays below a tenth of it.
 const PACKETS: (u64, u64, u64) = (500, 100, 50);
@@ -115,8 +116,10 @@ impl Discovery {
     /// # Errors
     /// [`StartError::Discovery`] and [`StartError::Config`] name the entry, address or file that is wrong.
     pub(crate) fn build(config: &DiscoveryConfig, chain_id: u64, keypair: &Keypair) -> Result<Self, StartError> {
-        let bootnodes = bootnode::parse_all(&config.bootnodes).map_err(StartError::Config)?;
+        let own = keypair.public().to_peer_id();
         let (v4, v6) = bind(&config.listen)?;
+        let families = Families { v4: v4.is_some(), v6: v6.is_some() };
+        let bootnodes = bootnode::parse_all(&config.bootnodes, families, own).map_err(StartError::Config)?;
         let sockets: Vec<_> = v4.iter().chain(&v6).cloned().collect();
         let bound: Vec<_> = sockets.iter().filter_map(|socket| socket.local_addr().ok()).collect();
         let begun = Beginning {
@@ -127,8 +130,8 @@ impl Discovery {
             file: config.record_file.as_deref(),
         };
         let (enr, fixed) = begun.record(&key_of(keypair)?)?;
-        let special = bootnodes.iter().any(|node| matches!(node, Bootnode::Record(enr) if !public_sockets(enr)));
-        let settings = settings(config, ListenConfig::FromSockets { ipv4: v4, ipv6: v6 }, special);
+        let public_only = !config.local_network && bootnodes.iter().all(Bootnode::is_public);
+        let settings = settings(config, ListenConfig::FromSockets { ipv4: v4, ipv6: v6 }, public_only);
         let discv5 = Discv5::new(enr, key_of(keypair)?, settings).map_err(|e| StartError::Discovery(e.to_owned()))?;
         let record = Arc::new(LocalRecord::new(discv5.external_enr(), key_of(keypair)?, &begun, fixed)?);
         let (sender, found) = mpsc::channel(FOUND);
@@ -137,8 +140,10 @@ impl Discovery {
         let begin = task::Begin {
             discv5,
             record: Arc::clone(&record),
-            rules: task::Rules { chain_id, local_network: config.local_network, own: keypair.public().to_peer_id() },
+            rules: task::Rules { chain_id, local_network: config.local_network, own },
             bootnodes,
+            public_only,
+            votes: asks_for_address(config).then(|| Votes::new(config.local_network)),
             found: sender,
             ready: is_ready,
             changes,
@@ -251,7 +256,7 @@ fn udp(address: SocketAddr) -> std::io::Result<UdpSocket> {
     UdpSocket::from_std(socket.into())
 }
 
-fn settings(config: &DiscoveryConfig, listen: ListenConfig, special_bootnode: bool) -> discv5::Config {
+fn settings(config: &DiscoveryConfig, listen: ListenConfig, public_only: bool) -> discv5::Config {
     let mut builder = ConfigBuilder::new(listen);
     let second = Duration::from_secs(1);
     let limits = RateLimiterBuilder::new().total_n_every(PACKETS.0, second).node_n_every(PACKETS.2, second);
@@ -261,19 +266,23 @@ fn settings(config: &DiscoveryConfig, listen: ListenConfig, special_bootnode: bo
         .enable_packet_filter()
         .filter_rate_limiter(limits.build().ok())
         .ban_duration(Some(BAN))
-        .enr_peer_update_min(VOTES)
+        // What others see is asked and weighed here (votes.rs).
+        .disable_enr_update()
         // A network of two makes no new sessions for hours: that none came says nothing.
         .auto_nat_listen_duration(None);
     if config.local_network {
         builder.filter_max_nodes_per_ip(None).filter_max_bans_per_ip(None);
-    } else if !special_bootnode {
+    }
+    if public_only {
         builder.table_filter(public_sockets);
     }
-    let known = |socket: &SocketAddr| config.local_network && !socket.ip().is_unspecified();
-    if !config.external.is_empty() || config.listen.iter().all(known) {
-        builder.disable_enr_update();
-    }
     builder.build()
+}
+
+/// Whether others are to be asked where this node is: not when that is configured, or known from where it listens.
+fn asks_for_address(config: &DiscoveryConfig) -> bool {
+    let known = |socket: &SocketAddr| config.local_network && !socket.ip().is_unspecified();
+    config.external.is_empty() && !config.listen.iter().all(known)
 }
 
 /// Whether a record names public addresses only.

@@ -1,10 +1,11 @@
 //! The task beside discv5: it joins the network, looks around, and judges what is found.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 
-use discv5::{Discv5, Enr, Event};
+use discv5::{Discv5, Enr, Event, RequestError};
 use enr::NodeId;
-use libp2p::{Multiaddr, PeerId};
+use futures::future::join_all;
+use libp2p::PeerId;
 use parking_lot::Mutex;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -15,6 +16,7 @@ use super::{
     CandidateSource, Found, LocalRecord,
     bootnode::Bootnode,
     record::{Network, addresses_of, network_of, peer_of_record},
+    votes::Votes,
 };
 
 /// Lookups of random targets at the start, and the wait between them (design/protocol.md, section 7);
@@ -28,13 +30,9 @@ const BURST: u32 = 8;
 const BURST_INTERVAL: Duration = Duration::from_millis(500);
 /// How soon a table that was empty is looked at again.
 const EMPTY: Duration = Duration::from_millis(500);
-/// The waits of a node that is connected with nobody: doubled with each round.
-const FIRST_WAIT: Duration = Duration::from_secs(1);
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// How often a node looks whether it has lost everybody.
-const CHECK: Duration = Duration::from_secs(10);
-/// Every so many rounds in vain one is logged, beside the first.
-const LOG_EVERY: u32 = 10;
+/// Nodes are asked where they see this one so often, so many at once.
+const VOTES: Duration = Duration::from_secs(5);
+const ASKED_AT_ONCE: usize = 16;
 /// How long the record waits for the listeners, and then for the addresses of further interfaces.
 const LISTENERS: Duration = Duration::from_secs(2);
 const SETTLING: Duration = Duration::from_millis(100);
@@ -61,6 +59,10 @@ pub(super) struct Begin {
     pub(super) record: Arc<LocalRecord>,
     pub(super) rules: Rules,
     pub(super) bootnodes: Vec<Bootnode>,
+    /// Nodes of special-purpose addresses are not taken into the table.
+    pub(super) public_only: bool,
+    /// What others say where this node is; `None` when it is configured or known.
+    pub(super) votes: Option<Votes>,
     pub(super) found: mpsc::Sender<Found>,
     pub(super) ready: oneshot::Receiver<()>,
     pub(super) changes: mpsc::Receiver<()>,
@@ -68,7 +70,7 @@ pub(super) struct Begin {
 
 impl Begin {
     pub(super) async fn run(self) {
-        let Self { mut discv5, record, rules, bootnodes, found, ready, mut changes } = self;
+        let Self { mut discv5, record, rules, bootnodes, public_only, votes, found, ready, mut changes } = self;
         let _ = timeout(LISTENERS, ready).await;
         sleep(SETTLING).await;
         let started = async {
@@ -83,7 +85,7 @@ impl Begin {
             }
         };
         let judge = Mutex::new(Judge::new(rules, Instant::now()));
-        let finder = Finder { discv5, record, judge, bootnodes, found };
+        let finder = Finder { discv5, record, judge, bootnodes, public_only, votes: votes.map(Mutex::new), found };
         let events = async {
             while let Some(event) = events.recv().await {
                 finder.on_event(event);
@@ -94,32 +96,28 @@ impl Begin {
                 finder.announce();
             }
         };
-        tokio::join!(events, changes, finder.look_around(), finder.stay_joined());
+        tokio::join!(events, changes, finder.look_around(), finder.stay_joined(), finder.gather_votes());
     }
 }
 
-struct Finder {
-    discv5: Discv5,
+pub(super) struct Finder {
+    pub(super) discv5: Discv5,
     record: Arc<LocalRecord>,
     judge: Mutex<Judge>,
-    bootnodes: Vec<Bootnode>,
+    pub(super) bootnodes: Vec<Bootnode>,
+    pub(super) public_only: bool,
+    votes: Option<Mutex<Votes>>,
     found: mpsc::Sender<Found>,
 }
 
 impl Finder {
     fn on_event(&self, event: Event) {
-        match event {
-            Event::Discovered(enr) | Event::SessionEstablished(enr, _) => self.offer(&enr),
-            Event::SocketUpdated(socket) => {
-                tracing::info!(%socket, "this node's address, as its peers see it");
-                self.record.keep();
-                self.announce();
-            }
-            _ => {}
+        if let Event::Discovered(enr) | Event::SessionEstablished(enr, _) = event {
+            self.offer(&enr);
         }
     }
 
-    fn offer(&self, enr: &Enr) {
+    pub(super) fn offer(&self, enr: &Enr) {
         let source = if self.is_bootnode(enr) { Some(CandidateSource::Bootnode) } else { None };
         let judged = self.judge.lock().judge(enr, source, Instant::now());
         match judged {
@@ -132,7 +130,7 @@ impl Finder {
         }
     }
 
-    fn hand_on(&self, found: Found) {
+    pub(super) fn hand_on(&self, found: Found) {
         let peer = found.peer;
         if self.found.try_send(found).is_err() {
             self.judge.lock().told.remove(&peer);
@@ -179,65 +177,35 @@ impl Finder {
         }
     }
 
-    /// Reaches for the bootnodes whenever this node is connected with nobody.
-    async fn stay_joined(&self) {
-        let mut failures = 0_u32;
-        loop {
-            for node in &self.bootnodes {
-                if let Bootnode::Dial(peer, address) = node {
-                    self.hand_on(found_at(*peer, address, CandidateSource::Bootnode));
-                }
-            }
-            let asked = self.bootnodes.iter().filter(|node| !matches!(node, Bootnode::Dial(..))).count();
-            if asked == 0 || self.discv5.connected_peers() > 0 {
-                sleep(CHECK).await;
-                continue;
-            }
-            let mut reached = false;
-            for node in &self.bootnodes {
-                reached |= self.reach(node).await;
-            }
-            if reached {
-                if failures > 0 {
-                    tracing::info!(failures, "discovery reached a bootnode");
-                }
-                failures = 0;
-                sleep(FIRST_WAIT).await;
-                continue;
-            }
-            failures = failures.saturating_add(1);
-            if failures == 1 || failures.is_multiple_of(LOG_EVERY) {
-                tracing::warn!(failures, bootnodes = asked, "discovery reaches no bootnode");
-            }
-            sleep(wait_after(failures - 1)).await;
+    /// Pings a node; where it sees this one is its vote. `chosen`: this node turned to it.
+    pub(super) async fn ask(&self, enr: Enr, chosen: bool) -> Result<(), RequestError> {
+        let (node, from) = (enr.node_id(), self.discv5.ip_mode().get_contactable_addr(&enr));
+        let pong = self.discv5.send_ping(enr).await?;
+        if let (Some(votes), Some(from)) = (&self.votes, from) {
+            let seen = SocketAddr::new(pong.ip, pong.port);
+            votes.lock().insert(node, from.ip(), chosen, seen, Instant::now());
         }
+        Ok(())
     }
 
-    async fn reach(&self, node: &Bootnode) -> bool {
-        let result = match node {
-            Bootnode::Record(enr) => {
-                // A newer record may be known from another node.
-                let enr = self
-                    .discv5
-                    .find_enr(&enr.node_id())
-                    .filter(|known| known.seq() > enr.seq())
-                    .unwrap_or((**enr).clone());
-                if let Err(error) = self.discv5.add_enr(enr.clone()) {
-                    tracing::debug!(node = %enr.node_id(), error, "bootnode not taken into the table");
+    /// Learns this node's address of those it is connected with, and keeps the record to it.
+    async fn gather_votes(&self) {
+        let Some(votes) = &self.votes else { return };
+        loop {
+            sleep(VOTES).await;
+            let entries = self.discv5.table_entries().into_iter().filter(|(_, _, status)| status.is_connected());
+            let now = Instant::now();
+            let to_ask = entries.filter(|(node, ..)| votes.lock().ask(*node, now)).take(ASKED_AT_ONCE);
+            join_all(to_ask.map(|(_, enr, status)| self.ask(enr, !status.is_incoming()))).await;
+            for ipv4 in [true, false] {
+                let winner = votes.lock().winner(ipv4, Instant::now());
+                if let Some(socket) = winner.filter(|socket| self.discv5.update_local_enr_socket(*socket, false)) {
+                    tracing::info!(%socket, "this node's address, as its peers see it");
+                    self.record.keep();
+                    self.announce();
                 }
-                self.discv5.send_ping(enr).await.map(|_| ())
             }
-            Bootnode::Ask(address) => match self.discv5.request_enr(address.clone()).await {
-                Ok(enr) => {
-                    self.offer(&enr);
-                    let _ = self.discv5.add_enr(enr.clone());
-                    self.discv5.send_ping(enr).await.map(|_| ())
-                }
-                Err(error) => Err(error),
-            },
-            Bootnode::Dial(..) => return false,
-        };
-        result.inspect_err(|error| tracing::debug!(?error, ?node, "bootnode not reached")).is_ok()
+        }
     }
 }
 
@@ -247,14 +215,6 @@ fn interval_after(lookups: u32) -> Duration {
         BURST..FIRST_LOOKUPS => FIRST_INTERVAL,
         _ => INTERVAL,
     }
-}
-
-fn wait_after(failures: u32) -> Duration {
-    (FIRST_WAIT * 2u32.pow(failures.min(6))).min(LONGEST_WAIT)
-}
-
-fn found_at(peer: PeerId, address: &Multiaddr, source: CandidateSource) -> Found {
-    Found { peer, addresses: vec![address.clone()], source }
 }
 
 /// A node id that differs from `own` first at this bit, counted from the lowest; what is below is random.
