@@ -1,7 +1,7 @@
 //! Load: bursts, peers that stop reading, large IHAVEs, heartbeats.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     time::{Duration, Instant},
 };
 
@@ -329,4 +329,90 @@ async fn heartbeats_come_on_time_on_an_idle_node() {
     b.never(Duration::from_millis(2500), "late", |event| matches!(event, Event::VerdictLate { .. })).await;
     b.verdict(&second, Verdict::Accept);
     b.wait("late", |event| matches!(event, Event::VerdictLate { .. }).then_some(())).await;
+}
+
+/// Gossipsub's own IHAVE takes the only place of a queue now and then, just when a message is to be published: gossipsub
+/// refuses it then and remembers it even so. One thread, so that nothing is written between the two.
+#[tokio::test]
+async fn what_is_told_to_be_sent_was_sent_though_a_queue_refused_it() {
+    let quick = |config: &mut preconf_p2p::Config| {
+        config.heartbeat = Duration::from_millis(20);
+        config.peer_queue_len = 1;
+    };
+    let mut a = TestNode::in_process(quick).await;
+    let mut b = TestNode::in_process(|_| {}).await;
+    // Out of the mesh, so that it is sent IHAVE; and it asks for nothing that it missed.
+    a.handle.set_application_score(b.id, -0.5);
+    b.handle.set_application_score(a.id, -1.5);
+    a.join(&mut b).await;
+    // The first heartbeat comes after five seconds.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let (mut sent, mut got) = (HashSet::new(), HashSet::new());
+    let begun = Instant::now();
+    let mut token = 0;
+    while begun.elapsed() < Duration::from_secs(8) {
+        for _ in 0..20 {
+            a.handle.publish(Topic::Commitments, payload(token, 382), token, PATIENCE).unwrap();
+            token += 1;
+        }
+        for _ in 0..20 {
+            let ended = a.wait("publish ends", |event| match event {
+                Event::Published { token, outcome } => Some((*token, *outcome)),
+                _ => None,
+            });
+            if let (token, PublishOutcome::Sent(count)) = ended.await {
+                assert_eq!(count, 1);
+                sent.insert(token);
+            }
+        }
+    }
+    println!("{} of {token} sent", sent.len());
+    assert!(sent.len() as u64 * 10 > token * 9, "nearly all");
+    let by_data: HashMap<_, _> = (0..token).map(|token| (payload(token, 382), token)).collect();
+    while !sent.is_subset(&got) {
+        let next = tokio::time::timeout(Duration::from_secs(10), b.next_gossip()).await;
+        let Ok(gossip) = next else { panic!("{} told as sent never came", sent.difference(&got).count()) };
+        b.verdict(&gossip, Verdict::Ignore);
+        got.insert(by_data[&gossip.data]);
+    }
+}
+
+/// One of two that a node forwards to takes large messages slowly: txlists wait for it, a commitment does not wait for
+/// the txlists.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commitment_is_forwarded_past_txlists_that_wait_for_room() {
+    let tcp = "/ip4/127.0.0.1/tcp/0";
+    let mut author = TestNode::start(config(&[tcp])).await;
+    let mut middle = TestNode::start(config(&[tcp])).await;
+    let mut slow = TestNode::start(config(&[tcp])).await;
+    let mut quick = TestNode::start(config(&[tcp])).await;
+    let line = Proxy::tcp(&slow.addresses[0]).await;
+    author.join(&mut middle).await;
+    middle.join(&mut quick).await;
+    middle.join_at(line.address_of(slow.id), &mut slow).await;
+    for topic in Topic::ALL {
+        middle.mesh(topic, 3).await;
+    }
+    // A trickle: never so still that it is passed over.
+    line.set(Mode::Trickle);
+    const LISTS: u64 = 24;
+    let mut verdicts = Vec::new();
+    for token in 0..LISTS {
+        author.handle.publish(Topic::TxLists, payload(token, 128 << 10), token, PATIENCE).unwrap();
+        verdicts.push((middle.next_gossip().await.token, Verdict::Accept));
+    }
+    author.handle.publish(Topic::Commitments, payload(1000, 382), 1000, PATIENCE).unwrap();
+    verdicts.push((middle.next_gossip().await.token, Verdict::Accept));
+    middle.handle.report(&verdicts);
+    let mut lists = 0;
+    loop {
+        let gossip = quick.next_gossip().await;
+        quick.verdict(&gossip, Verdict::Ignore);
+        match gossip.topic {
+            Topic::TxLists => lists += 1,
+            Topic::Commitments => break,
+        }
+    }
+    println!("{lists} of {LISTS} txlists came first");
+    assert!(lists <= 4, "{lists} txlists came before the commitment");
 }

@@ -154,8 +154,7 @@ async fn until_written(known: &Known, text: &str) {
 async fn who_only_joined_or_dialled_this_node_is_not_kept() {
     let known = Known::new("earned", &[]);
     let mut node = TestNode::in_process(|config| config.known_peers_file = Some(known.0.clone())).await;
-    let (mut joined, mut inbound) =
-        (TestNode::in_process(|_| {}).await, TestNode::in_process(|_| {}).await);
+    let (mut joined, mut inbound) = (TestNode::in_process(|_| {}).await, TestNode::in_process(|_| {}).await);
     node.join(&mut joined).await;
     inbound.join(&mut node).await;
     deliver(&mut inbound, &mut node).await;

@@ -20,6 +20,8 @@ use tokio::{
 pub enum Mode {
     /// It carries both ways.
     Open,
+    /// It carries both ways, slowly (TCP): some 100 kB a second.
+    Trickle,
     /// It takes nothing from either side and closes nothing, as a host that vanished.
     Stopped,
 }
@@ -106,7 +108,7 @@ impl Proxy {
 async fn carry(mut from: tcp::OwnedReadHalf, mut to: tcp::OwnedWriteHalf, mut mode: watch::Receiver<Mode>) {
     let mut bytes = vec![0; 16 << 10];
     loop {
-        if mode.wait_for(|mode| *mode == Mode::Open).await.is_err() {
+        if mode.wait_for(|mode| *mode != Mode::Stopped).await.is_err() {
             return;
         }
         // A look at the mode now and then: what is on its way when the line goes dead is not held up by a read.
@@ -114,7 +116,12 @@ async fn carry(mut from: tcp::OwnedReadHalf, mut to: tcp::OwnedWriteHalf, mut mo
         if read.is_err() || *mode.borrow() == Mode::Stopped {
             continue;
         }
-        match from.read(&mut bytes).await {
+        let mut limit = bytes.len();
+        if *mode.borrow() == Mode::Trickle {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            limit = 2 << 10;
+        }
+        match from.read(&mut bytes[..limit]).await {
             Ok(count) if count > 0 && to.write_all(&bytes[..count]).await.is_ok() => {}
             _ => return,
         }
