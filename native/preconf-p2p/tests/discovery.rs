@@ -393,10 +393,8 @@ async fn a_node_full_of_those_who_came_by_themselves_still_dials_some_of_its_own
             .await;
         assert!(found.iter().any(|other| other.id == chosen));
     }
-    node.never(Duration::from_secs(2), "more than the floor", |event| {
-        matches!(event, Event::PeerConnected { .. })
-    })
-    .await;
+    node.never(Duration::from_secs(2), "more than the floor", |event| matches!(event, Event::PeerConnected { .. }))
+        .await;
     assert_eq!(node.handle.stats().peers, 5);
     for node in found.into_iter().chain([node]) {
         stop(node).await;
@@ -423,7 +421,10 @@ async fn what_can_not_be_is_refused_at_the_start() {
     assert!(build(&|discovery| discovery.bootnodes = vec!["enr:x".into()]).starts_with("bootnode 1 (\"enr:x\")"));
     assert!(build(&|discovery| discovery.external = vec!["/dns4/a.b".parse().unwrap()]).contains("/dns4/a.b"));
     assert!(build(&|discovery| discovery.record_file = Some("/nowhere/enr".into())).contains("/nowhere/enr"));
-    let v6 = format!("/ip6/2606:4700::1/udp/9001/p2p/{}", libp2p::identity::Keypair::generate_secp256k1().public().to_peer_id());
+    let v6 = format!(
+        "/ip6/2606:4700::1/udp/9001/p2p/{}",
+        libp2p::identity::Keypair::generate_secp256k1().public().to_peer_id()
+    );
     let text = build(&|discovery| discovery.bootnodes = vec![v6.clone()]);
     assert!(text.starts_with("bootnode 1 (") && text.contains("family"), "{text}");
     fs::write(folder.0.join("enr"), "nonsense").unwrap();

@@ -144,7 +144,8 @@ impl Finder {
         if self.discv5.ip_mode().get_contactable_addr(enr).is_none() {
             Err("its record has no address of a family that discovery listens on".to_owned())
         } else if self.public_only && !public_sockets(enr) {
-            Err("its record names an address that is not of the public internet, and this is no local network".to_owned())
+            Err("its record names an address that is not of the public internet, and this is no local network"
+                .to_owned())
         } else {
             Ok(())
         }

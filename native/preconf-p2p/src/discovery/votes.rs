@@ -82,12 +82,9 @@ impl Votes {
 
     /// Where this node is, of one family; `None` when they do not agree.
     pub(super) fn winner(&self, ipv4: bool, now: Instant) -> Option<SocketAddr> {
-        let is_live = |vote: &&Vote| {
-            vote.socket.is_ipv4() == ipv4 && now.saturating_duration_since(vote.at) < LIFE
-        };
+        let is_live = |vote: &&Vote| vote.socket.is_ipv4() == ipv4 && now.saturating_duration_since(vote.at) < LIFE;
         let chosen = latest(self.votes.values().filter(is_live).filter(|vote| vote.chosen));
-        let counted =
-            if chosen.len() >= ENOUGH { chosen } else { latest(self.votes.values().filter(is_live)) };
+        let counted = if chosen.len() >= ENOUGH { chosen } else { latest(self.votes.values().filter(is_live)) };
         let mut counts: HashMap<SocketAddr, usize> = HashMap::new();
         for vote in counted.values() {
             *counts.entry(vote.socket).or_default() += 1;

@@ -277,9 +277,8 @@ impl<S: EventSink> Driver<'_, S> {
         for topic in Topic::ALL {
             let now = self.now;
             let is_late = |publish: &Publish| publish.deadline <= now;
-            let is_lost = |publish: &Publish| {
-                publish.refused.as_ref().is_some_and(|refused| refused.at + refused_for <= now)
-            };
+            let is_lost =
+                |publish: &Publish| publish.refused.as_ref().is_some_and(|refused| refused.at + refused_for <= now);
             let queue = &mut self.outbox.queues[topic.index()];
             let mut ended = extract(queue, |publish| is_late(publish) || is_lost(publish));
             ended.extend(extract(&mut self.outbox.unproven[topic.index()], is_late));
