@@ -1,7 +1,7 @@
 //! The types that cross the boundary. Every struct is flat and `repr(C)`; its size is checked at load by the probe.
 
 /// The version both sides must agree on; raised with every change of a struct, an enum or an export.
-pub const ABI_VERSION: u32 = 2;
+pub const ABI_VERSION: u32 = 3;
 
 /// What a call came to.
 #[repr(i32)]
@@ -103,7 +103,7 @@ pub struct PcnConfig {
     pub key_file: PcnBytes,
     /// 32 secret bytes, or empty; wins over `key_file`.
     pub secret_key: PcnBytes,
-    /// Discovery's UDP sockets, `IP:PORT`, at most one of each family; empty: no discovery, and the next three are empty too.
+    /// Discovery's UDP sockets, `IP:PORT`, at most one of each family; empty: no discovery, and bootnodes and the record's file are empty too.
     pub discovery_listen: PcnBytes,
     /// Bootnodes: `enr:…`, `enode://…` or multiaddrs with /p2p.
     pub bootnodes: PcnBytes,
@@ -139,12 +139,26 @@ pub struct PcnConfig {
     pub ring_reserved: u32,
     /// Messages queued for one connection.
     pub peer_queue_len: u32,
-    /// 0 or 1: discovery takes special-purpose addresses from strangers and tells this node's own.
+    /// 0 or 1: special-purpose addresses are taken from strangers, tested, and told of this node.
     pub local_network: u8,
     /// Of a peer's TCP and QUIC addresses, which is dialled first: 0 TCP, 1 QUIC; the other follows after 250 ms.
     pub prefer_quic: u8,
+    /// 0 or 1: ports are mapped on a router that speaks UPnP.
+    pub nat_upnp: u8,
+    /// 0 or 1: peers are asked to dial this node back.
+    pub nat_autonat: u8,
+    /// 0 or 1: peers that ask for it are dialled back.
+    pub nat_autonat_server: u8,
+    /// 0 or 1: what peers see as this node's address is told where nothing better is known.
+    pub nat_observed_address: u8,
+    /// 0 or 1: relays are dialled through, and this node is reached through them while it is not reached directly.
+    pub nat_relay_client: u8,
+    /// 0 or 1: this node is a relay for others.
+    pub nat_relay_server: u8,
+    /// 0 or 1: relayed connections are replaced by direct ones.
+    pub nat_hole_punching: u8,
     /// Zero.
-    pub reserved: [u8; 2],
+    pub reserved: [u8; 3],
     /// Payload bytes leased to the host at once; gossip above it is dropped and counted.
     pub max_leased_bytes: u64,
     /// Publishes accepted and not yet sent.
@@ -182,6 +196,8 @@ pub struct PcnConfig {
     pub max_peers: u32,
     /// So many are to be connected by this node's own dials; at most `target_peers`.
     pub min_outbound_peers: u32,
+    /// Relays through which this node is always to be reached: multiaddrs with /p2p; empty: peers that offer it, when needed.
+    pub nat_relays: PcnBytes,
 }
 
 /// What an event is.
@@ -230,6 +246,40 @@ pub enum PcnEventKind {
     Faulted = 19,
     /// The last event of the node.
     Stopped = 20,
+    /// Whether and how others reach this node has changed. code: PcnReachability; flag: PcnEvidence; data: multiaddrs, one a line.
+    Reachability = 21,
+    /// data: the address of the connection that replaces the one before; flag: 1 when this node dialled it.
+    PeerMoved = 22,
+}
+
+/// Whether others can connect to the node.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PcnReachability {
+    /// Nothing tells.
+    Unknown = 0,
+    /// Anyone can.
+    Public = 1,
+    /// Only through a relay.
+    Relayed = 2,
+    /// Nobody can.
+    Private = 3,
+}
+
+/// What tells it.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PcnEvidence {
+    /// Nothing.
+    None = 0,
+    /// The configuration names an external address.
+    Configured = 1,
+    /// A router with a public address has mapped a port.
+    Upnp = 2,
+    /// Peers dialled the node back, or tried to.
+    AutoNat = 3,
+    /// A peer has connected by itself.
+    Inbound = 4,
 }
 
 /// How a publish ended.

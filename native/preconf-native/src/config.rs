@@ -4,7 +4,8 @@ use std::{path::PathBuf, ptr, time::Duration};
 
 use libp2p::Multiaddr;
 use preconf_p2p::{
-    Author, Config, ConnectionCaps, DiscoveryConfig, IdentitySource, MeshSize, PeerLimits, Way, gater::GaterConfig,
+    Author, Config, ConnectionCaps, DiscoveryConfig, IdentitySource, MeshSize, NatConfig, PeerLimits, Way,
+    gater::GaterConfig,
 };
 
 use crate::{
@@ -56,7 +57,7 @@ pub(crate) unsafe fn read(config: *const PcnConfig) -> Result<Settings, Failure>
 
 fn check_numbers(config: &PcnConfig) -> Outcome {
     let require = |holds: bool, text: &dyn Fn() -> String| if holds { Ok(()) } else { Err(Failure::argument(text())) };
-    require(config.reserved == [0; 2], &|| format!("reserved is {:?}, not 0", config.reserved))?;
+    require(config.reserved == [0; 3], &|| format!("reserved is {:?}, not 0", config.reserved))?;
     require(config.log_level <= 5, &|| format!("log_level {} is not one of 0 to 5", config.log_level))?;
     require((1..=64).contains(&config.worker_threads), &|| {
         format!("worker_threads is {}, not 1 to 64", config.worker_threads)
@@ -91,6 +92,11 @@ unsafe fn p2p_config(config: &PcnConfig) -> Result<Config, Failure> {
         listen,
         static_peers,
         discovery,
+        // SAFETY: the caller's contract.
+        nat: unsafe { nat(config) }?,
+        // SAFETY: as above.
+        external: unsafe { addresses(&config.external_addresses, "external_addresses") }?,
+        local_network: args::flag(config.local_network, "local_network")?,
         peers: PeerLimits {
             target: config.target_peers as usize,
             min: config.min_peers as usize,
@@ -129,6 +135,22 @@ unsafe fn p2p_config(config: &PcnConfig) -> Result<Config, Failure> {
         memory_ceiling: (config.memory_ceiling != 0).then_some(config.memory_ceiling),
         peer_queue_len: config.peer_queue_len as usize,
         seed: (config.seed != 0).then_some(config.seed),
+    })
+}
+
+/// # Safety
+/// As for [`read`].
+unsafe fn nat(config: &PcnConfig) -> Result<NatConfig, Failure> {
+    Ok(NatConfig {
+        upnp: args::flag(config.nat_upnp, "nat_upnp")?,
+        autonat: args::flag(config.nat_autonat, "nat_autonat")?,
+        autonat_server: args::flag(config.nat_autonat_server, "nat_autonat_server")?,
+        observed_address: args::flag(config.nat_observed_address, "nat_observed_address")?,
+        relay_client: args::flag(config.nat_relay_client, "nat_relay_client")?,
+        // SAFETY: the caller's contract.
+        relays: unsafe { addresses(&config.nat_relays, "nat_relays") }?,
+        relay_server: args::flag(config.nat_relay_server, "nat_relay_server")?,
+        hole_punching: args::flag(config.nat_hole_punching, "nat_hole_punching")?,
     })
 }
 
@@ -187,22 +209,16 @@ unsafe fn identity(config: &PcnConfig) -> Result<IdentitySource, Failure> {
 /// # Safety
 /// As for [`read`].
 unsafe fn discovery(config: &PcnConfig) -> Result<Option<DiscoveryConfig>, Failure> {
-    let local_network = args::flag(config.local_network, "local_network")?;
     // SAFETY: the caller's contract.
-    let (listen, bootnodes, external, file) = unsafe {
+    let (listen, bootnodes, file) = unsafe {
         (
             text(&config.discovery_listen, "discovery_listen")?,
             text(&config.bootnodes, "bootnodes")?,
-            addresses(&config.external_addresses, "external_addresses")?,
             text(&config.record_file, "record_file")?,
         )
     };
     if listen.is_empty() {
-        let unused = [
-            ("bootnodes", bootnodes.is_empty()),
-            ("external_addresses", external.is_empty()),
-            ("record_file", file.is_empty()),
-        ];
+        let unused = [("bootnodes", bootnodes.is_empty()), ("record_file", file.is_empty())];
         return match unused.into_iter().find(|(_, is_empty)| !is_empty) {
             Some((name, _)) => Err(Failure::argument(format!("{name} is set and discovery_listen is empty"))),
             None => Ok(None),
@@ -215,8 +231,6 @@ unsafe fn discovery(config: &PcnConfig) -> Result<Option<DiscoveryConfig>, Failu
     Ok(Some(DiscoveryConfig {
         listen: lines(listen).map(socket).collect::<Result<_, _>>()?,
         bootnodes: lines(bootnodes).map(str::to_owned).collect(),
-        external,
-        local_network,
         record_file: (!file.is_empty()).then(|| PathBuf::from(file)),
     }))
 }

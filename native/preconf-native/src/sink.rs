@@ -9,11 +9,13 @@ use std::{
 };
 
 use libp2p::PeerId;
-use preconf_p2p::{DialFailure, Event, EventSink, Gossip, Protocol, PublishOutcome, RequestError};
+use preconf_p2p::{
+    DialFailure, Event, EventSink, Evidence, Gossip, Protocol, PublishOutcome, Reachability, RequestError,
+};
 use preconf_ring::{Issuer, LeaseTable, Producer};
 
 use crate::{
-    abi::{PcnDialFailure, PcnEvent, PcnEventKind, PcnPublishOutcome, PcnRequestError},
+    abi::{PcnDialFailure, PcnEvent, PcnEventKind, PcnEvidence, PcnPublishOutcome, PcnReachability, PcnRequestError},
     log::{Line, Route},
 };
 
@@ -182,6 +184,16 @@ impl EventSink for Sink {
                 let event = PcnEvent { peer: self.peers.disconnect(&peer), ..of(PcnEventKind::PeerDisconnected) };
                 self.push(event, cause);
             }
+            Event::PeerMoved { peer, address, outbound } => {
+                let peer = self.peers.number(&peer);
+                let event = PcnEvent { peer, flag: outbound.into(), ..of(PcnEventKind::PeerMoved) };
+                self.push(event, address.to_string());
+            }
+            Event::Reachability { reachability, evidence, addresses } => {
+                let (code, flag) = (reachability_of(reachability) as u32, evidence_of(evidence) as u8);
+                let texts: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+                self.push(PcnEvent { code, flag, ..of(PcnEventKind::Reachability) }, texts.join("\n"));
+            }
             Event::PeerIdentified { peer, agent, protocol, observed } => {
                 let event = PcnEvent { peer: self.peers.number(&peer), ..of(PcnEventKind::PeerIdentified) };
                 self.push(event, lines([&one_line(agent), &one_line(protocol), &observed.to_string()]));
@@ -333,6 +345,25 @@ fn request_error(error: RequestError) -> PcnRequestError {
         RequestError::Io => PcnRequestError::Io,
         RequestError::Busy => PcnRequestError::Busy,
         RequestError::Stopped => PcnRequestError::Stopped,
+    }
+}
+
+fn reachability_of(reachability: Reachability) -> PcnReachability {
+    match reachability {
+        Reachability::Unknown => PcnReachability::Unknown,
+        Reachability::Public => PcnReachability::Public,
+        Reachability::Relayed => PcnReachability::Relayed,
+        Reachability::Private => PcnReachability::Private,
+    }
+}
+
+fn evidence_of(evidence: Evidence) -> PcnEvidence {
+    match evidence {
+        Evidence::None => PcnEvidence::None,
+        Evidence::Configured => PcnEvidence::Configured,
+        Evidence::Upnp => PcnEvidence::Upnp,
+        Evidence::AutoNat => PcnEvidence::AutoNat,
+        Evidence::Inbound => PcnEvidence::Inbound,
     }
 }
 

@@ -263,7 +263,7 @@ fn refused(change: impl FnOnce(&mut PcnConfig)) -> String {
 fn wrong_configurations_are_refused_by_name() {
     let names = |text: &str, name: &str| assert!(text.contains(name), "{text:?} does not name {name}");
     names(&refused(|c| c.struct_size -= 1), "struct_size");
-    names(&refused(|c| c.reserved = [0, 1]), "reserved");
+    names(&refused(|c| c.reserved = [0, 1, 0]), "reserved");
     names(&refused(|c| c.prefer_quic = 2), "prefer_quic");
     names(&refused(|c| c.min_peers = 51), "min 51");
     names(&refused(|c| c.log_level = 6), "log_level");
@@ -301,6 +301,10 @@ fn wrong_configurations_are_refused_by_name() {
     };
     names(&found(|c| c.bootnodes = bytes(b"/ip4/1.2.3.4/tcp/5\nenr:x")), "bootnode 1 (\"/ip4/1.2.3.4/tcp/5\")");
     names(&found(|c| c.external_addresses = bytes(b"/memory/1")), "/memory/1");
+    names(&refused(|c| c.nat_upnp = 2), "nat_upnp");
+    names(&refused(|c| c.nat_hole_punching = 9), "nat_hole_punching");
+    names(&refused(|c| c.nat_relays = bytes(b"/ip4/127.0.0.1/tcp/1")), "/ip4/127.0.0.1/tcp/1");
+    names(&refused(|c| c.nat_relays = bytes(b"nonsense")), "nat_relays");
     names(&found(|c| c.record_file = bytes(b"/nowhere/enr")), "/nowhere/enr");
     refused(|c| (c.mesh_low, c.mesh_n) = (5, 4));
 }

@@ -6,14 +6,14 @@ use libp2p::{
     allow_block_list::{self, BlockedPeers},
     identify,
     identity::Keypair,
-    ping,
+    ping, relay,
     swarm::NetworkBehaviour,
 };
 
 use crate::{
     Config, Protocol, StartError,
     gater::{self, Gate},
-    gossip,
+    gossip, nat,
     peers::keep,
     reqresp, single,
 };
@@ -41,15 +41,23 @@ pub(crate) struct Behaviour {
     head: reqresp::Behaviour,
     commitments: reqresp::Behaviour,
     txlist: reqresp::Behaviour,
+    // Last, so that they see connections that all others take.
+    pub(crate) nat: nat::Behaviour,
 }
 
 impl Behaviour {
-    pub(crate) fn new(config: &Config, keypair: &Keypair, gate: Arc<Gate>) -> Result<Self, StartError> {
+    pub(crate) fn new(
+        config: &Config,
+        keypair: &Keypair,
+        gate: Arc<Gate>,
+        relayed: Option<relay::client::Behaviour>,
+    ) -> Result<Self, StartError> {
+        let local = keypair.public().to_peer_id();
         let identify = identify::Config::new(IDENTIFY_PROTOCOL.to_owned(), keypair.public())
             .with_agent_version(config.agent_version.clone());
         Ok(Self {
             gater: gater::Behaviour::new(gate, config.caps),
-            single: single::Behaviour::new(keypair.public().to_peer_id()),
+            single: single::Behaviour::new(local),
             keep: keep::Behaviour::default(),
             blocked: allow_block_list::Behaviour::default(),
             identify: identify::Behaviour::new(identify),
@@ -58,6 +66,7 @@ impl Behaviour {
             head: reqresp::behaviour(config, Protocol::Head)?,
             commitments: reqresp::behaviour(config, Protocol::Commitments)?,
             txlist: reqresp::behaviour(config, Protocol::TxList)?,
+            nat: nat::Behaviour::new(config, local, relayed),
         })
     }
 

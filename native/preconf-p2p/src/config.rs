@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use libp2p::Multiaddr;
 
-use crate::{DiscoveryConfig, PeerLimits, Way, gater::GaterConfig};
+use crate::{DiscoveryConfig, NatConfig, PeerLimits, Way, gater::GaterConfig};
 
 /// Where the node's secp256k1 identity comes from. Peer id, Noise/TLS handshakes and the node record use this one key.
 #[derive(Clone)]
@@ -98,6 +98,13 @@ pub struct Config {
     pub static_peers: Vec<Multiaddr>,
     /// How peers are found; `None` is by [`Self::static_peers`] and the host's dials alone.
     pub discovery: Option<DiscoveryConfig>,
+    /// What is done about address translation.
+    pub nat: NatConfig,
+    /// How others reach this node, where it can't know: `/ip4|ip6/…`, optionally with `/tcp/…`, `/udp/…` (discovery) or
+    /// `/udp/…/quic-v1`. With one, peers are not asked for this node's address.
+    pub external: Vec<Multiaddr>,
+    /// The network is this machine or a private one: special-purpose addresses are told, tested, and taken from strangers.
+    pub local_network: bool,
     /// How many peers are wanted.
     pub peers: PeerLimits,
     /// The file in which peers known to be good are kept and dialled first after a restart; `None` keeps none.
@@ -160,6 +167,9 @@ impl Default for Config {
             listen: Vec::new(),
             static_peers: Vec::new(),
             discovery: None,
+            nat: NatConfig::default(),
+            external: Vec::new(),
+            local_network: false,
             peers: PeerLimits::default(),
             known_peers_file: None,
             preferred: Way::Tcp,

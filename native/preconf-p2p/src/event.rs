@@ -2,6 +2,8 @@
 
 use libp2p::{Multiaddr, PeerId};
 
+use crate::{Evidence, Reachability};
+
 /// The two gossip topics of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -125,6 +127,24 @@ pub enum Event {
         peer: PeerId,
         /// Why, for people.
         cause: String,
+    },
+    /// A peer is connected another way now: directly instead of through a relay, or the other way round.
+    PeerMoved {
+        /// Who.
+        peer: PeerId,
+        /// The remote address of the connection that is used.
+        address: Multiaddr,
+        /// Whether this node dialled it.
+        outbound: bool,
+    },
+    /// Whether and how others reach this node has changed; before the first, nothing is known.
+    Reachability {
+        /// Whether.
+        reachability: Reachability,
+        /// What tells.
+        evidence: Evidence,
+        /// Where, as far as it is known: direct addresses, and those at relays.
+        addresses: Vec<Multiaddr>,
     },
     /// identify told what a peer is.
     PeerIdentified {

@@ -1,6 +1,7 @@
 //! Building a node.
 
 use std::{
+    io,
     net::{IpAddr, SocketAddr, TcpListener},
     num::NonZeroU8,
     sync::Arc,
@@ -8,7 +9,7 @@ use std::{
 
 use libp2p::{
     Multiaddr, Swarm, Transport, TransportError, core::transport::ListenerId, identity::Keypair, multiaddr::Protocol,
-    swarm,
+    relay, swarm,
 };
 
 use crate::{
@@ -20,6 +21,7 @@ use crate::{
     handle::Shared,
     identity::{keypair_of, load_or_create, public_key_of},
     inbox::Inbox,
+    nat::is_relayed,
     peers::race::{HeadStart, Raced},
     stats::Counters,
     transport::{self, Ledgers, Load, LoadCaps},
@@ -53,25 +55,26 @@ impl Node {
     pub fn build(config: Config) -> Result<(Self, Handle), StartError> {
         check(&config)?;
         let keypair = identity(&config.identity)?;
+        let peer_id = keypair.public().to_peer_id();
         let counters = Arc::new(Counters::default());
         let ledgers = Arc::new(Ledgers::new(Load::new(load_caps(&config), Arc::clone(&counters))));
         let gate = Arc::new(gate(&config, &counters)?);
         let head_start = Arc::new(HeadStart::default());
-        let transport = transport::build(&config, &keypair, &counters, &ledgers, &gate)?;
+        let (relay, relayed) = config.nat.relay_client.then(|| relay::client::new(peer_id)).unzip();
+        let transport = transport::build(&config, &keypair, &counters, &ledgers, &gate, relay)?;
         let transport = Raced::new(transport, Arc::clone(&head_start)).boxed();
-        let behaviour = Behaviour::new(&config, &keypair, Arc::clone(&gate))?;
+        let behaviour = Behaviour::new(&config, &keypair, Arc::clone(&gate), relayed)?;
         let mut swarm_config = swarm::Config::with_tokio_executor().with_idle_connection_timeout(config.idle_timeout);
         if let Some(concurrency) = NonZeroU8::new(config.dial_concurrency) {
             swarm_config = swarm_config.with_dial_concurrency_factor(concurrency);
         }
-        let peer_id = keypair.public().to_peer_id();
         let swarm = Swarm::new(transport, behaviour, peer_id, swarm_config);
         let mut net = Net { swarm, listeners: Vec::new(), head_start };
         for address in &config.listen {
             net.listen(address)?;
         }
         let discovery = config.discovery.as_ref();
-        let discovery = discovery.map(|found| Discovery::build(found, config.chain_id, &keypair)).transpose()?;
+        let discovery = discovery.map(|found| Discovery::build(found, &config, &keypair)).transpose()?;
         let shared = Arc::new(Shared {
             record: discovery.as_ref().map(Discovery::record),
             peer_id,
@@ -106,6 +109,11 @@ fn check(config: &Config) -> Result<(), StartError> {
     for address in &config.static_peers {
         if driver::peer_of(address).is_none() {
             return Err(StartError::Config(format!("static peer {address} does not end in /p2p")));
+        }
+    }
+    for address in &config.nat.relays {
+        if driver::peer_of(address).is_none() || is_relayed(address) {
+            return Err(StartError::Config(format!("relay {address} is no address that ends in /p2p")));
         }
     }
     Ok(())
@@ -143,6 +151,18 @@ impl Net {
         })?;
         self.listeners.push(listener);
         Ok(())
+    }
+
+    /// Listens at a relay: takes a while, and may come to nothing.
+    pub(crate) fn listen_at(&mut self, circuit: Multiaddr) -> Result<ListenerId, TransportError<io::Error>> {
+        let listener = self.swarm.listen_on(circuit)?;
+        self.listeners.push(listener);
+        Ok(listener)
+    }
+
+    /// A listener is gone.
+    pub(crate) fn listener_closed(&mut self, listener: ListenerId) {
+        self.listeners.retain(|open| *open != listener);
     }
 
     pub(crate) fn listeners(&self) -> &[ListenerId] {

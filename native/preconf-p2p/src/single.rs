@@ -19,9 +19,11 @@ use libp2p::{
 };
 use tokio::time::Instant;
 
+use crate::nat::is_relayed;
+
 /// Dials cross when their connections are up within this of each other. Of an older connection it is not known whether
 /// it still lives: a peer that restarted must not be kept out by what it left behind.
-const CROSSING: Duration = Duration::from_secs(5);
+pub(crate) const CROSSING: Duration = Duration::from_secs(5);
 
 /// Why a connection was refused: the other one is kept.
 #[derive(Debug)]
@@ -38,6 +40,7 @@ impl std::error::Error for Crossed {}
 struct Connection {
     id: ConnectionId,
     outbound: bool,
+    relayed: bool,
     since: Instant,
 }
 
@@ -53,8 +56,17 @@ impl Behaviour {
         Self { local, connections: HashMap::new() }
     }
 
-    fn check(&self, peer: &PeerId, outbound: bool) -> Result<dummy::ConnectionHandler, ConnectionDenied> {
-        let crosses = |open: &Connection| open.outbound != outbound && open.since.elapsed() < CROSSING;
+    /// `address` is the one that was dialled, or was listened at. A direct connection never crosses a relayed one: it is
+    /// to replace it.
+    fn check(
+        &self,
+        peer: &PeerId,
+        outbound: bool,
+        address: &Multiaddr,
+    ) -> Result<dummy::ConnectionHandler, ConnectionDenied> {
+        let relayed = is_relayed(address);
+        let crosses =
+            |open: &Connection| open.outbound != outbound && open.relayed == relayed && open.since.elapsed() < CROSSING;
         let of_peer = self.connections.get(peer);
         if self.local < *peer && of_peer.is_some_and(|connections| connections.iter().any(crosses)) {
             return Err(ConnectionDenied::new(Crossed));
@@ -71,28 +83,29 @@ impl NetworkBehaviour for Behaviour {
         &mut self,
         _: ConnectionId,
         peer: PeerId,
-        _: &Multiaddr,
+        local: &Multiaddr,
         _: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        self.check(&peer, false)
+        self.check(&peer, false, local)
     }
 
     fn handle_established_outbound_connection(
         &mut self,
         _: ConnectionId,
         peer: PeerId,
-        _: &Multiaddr,
+        address: &Multiaddr,
         _: Endpoint,
         _: PortUse,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        self.check(&peer, true)
+        self.check(&peer, true, address)
     }
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
         match event {
             FromSwarm::ConnectionEstablished(ConnectionEstablished { peer_id, connection_id, endpoint, .. }) => {
-                let (outbound, since) = (endpoint.is_dialer(), Instant::now());
-                self.connections.entry(peer_id).or_default().push(Connection { id: connection_id, outbound, since });
+                let (outbound, relayed, since) = (endpoint.is_dialer(), endpoint.is_relayed(), Instant::now());
+                let connection = Connection { id: connection_id, outbound, relayed, since };
+                self.connections.entry(peer_id).or_default().push(connection);
             }
             FromSwarm::ConnectionClosed(ConnectionClosed { peer_id, connection_id, .. }) => {
                 if let Some(connections) = self.connections.get_mut(&peer_id) {

@@ -42,13 +42,13 @@ fn finder(ip: &str, folder: &Path, bootnodes: &[String]) -> Config {
     let discovery = DiscoveryConfig {
         listen: vec![socket.parse().unwrap()],
         bootnodes: bootnodes.to_vec(),
-        local_network: true,
         record_file: Some(folder.join("enr")),
         ..DiscoveryConfig::default()
     };
     fs::create_dir_all(folder).unwrap();
     Config {
         discovery: Some(discovery),
+        local_network: true,
         identity: IdentitySource::File(folder.join("key")),
         ..config(&[&format!("/{family}/{ip}/tcp/0")])
     }
@@ -286,9 +286,8 @@ fn a_bootnode_list_that_can_not_all_work_costs_a_line_each() {
         let asked = format!("/ip4/127.0.0.1/udp/{}/p2p/{}", record.udp4().unwrap(), other.id);
         let nobody = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let down = format!("/ip4/127.0.0.1/udp/{nobody}/p2p/{}", other.id);
-        let mut settings = settings;
+        let mut settings = Config { local_network: false, ..settings };
         let discovery = settings.discovery.as_mut().unwrap();
-        discovery.local_network = false;
         discovery.bootnodes = vec![own, asked, down];
         lines.0.lock().unwrap().clear();
         let node = TestNode::start(settings).await;
@@ -346,7 +345,7 @@ async fn others_tell_a_node_its_address_unless_it_is_configured() {
     };
     let asking = TestNode::start(anywhere("2")).await;
     let mut settings = anywhere("3");
-    settings.discovery.as_mut().unwrap().external = vec!["/ip4/192.0.2.7/udp/7777".parse().unwrap()];
+    settings.external = vec!["/ip4/192.0.2.7/udp/7777".parse().unwrap()];
     let told = TestNode::start(settings).await;
     let socket = |node: &TestNode| node.handle.record().unwrap().parse::<discv5::Enr>().unwrap().udp4_socket();
     assert_eq!(socket(&asking), None);
@@ -404,22 +403,23 @@ async fn a_node_full_of_those_who_came_by_themselves_still_dials_some_of_its_own
 #[tokio::test]
 async fn what_can_not_be_is_refused_at_the_start() {
     let folder = Folder::new("refused");
-    let build = |change: &dyn Fn(&mut DiscoveryConfig)| {
+    let build_of = |change: &dyn Fn(&mut Config)| {
         let mut settings = finder("127.0.0.1", &folder.0, &[]);
-        change(settings.discovery.as_mut().unwrap());
+        change(&mut settings);
         match Node::build(settings) {
             Ok(_) => panic!("the node was built"),
             Err(StartError::Config(text) | StartError::Discovery(text)) => text,
             Err(other) => panic!("{other}"),
         }
     };
+    let build = |change: &dyn Fn(&mut DiscoveryConfig)| build_of(&|config| change(config.discovery.as_mut().unwrap()));
     let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap();
     assert!(build(&|discovery| discovery.listen = vec![port]).contains(&port.to_string()));
     assert!(build(&|discovery| discovery.listen.clear()).contains("no address"));
     assert!(build(&|discovery| discovery.listen.push("127.0.0.2:0".parse().unwrap())).contains("127.0.0.2:0"));
     assert!(build(&|discovery| discovery.bootnodes = vec!["enr:x".into()]).starts_with("bootnode 1 (\"enr:x\")"));
-    assert!(build(&|discovery| discovery.external = vec!["/dns4/a.b".parse().unwrap()]).contains("/dns4/a.b"));
+    assert!(build_of(&|config| config.external = vec!["/dns4/a.b".parse().unwrap()]).contains("/dns4/a.b"));
     assert!(build(&|discovery| discovery.record_file = Some("/nowhere/enr".into())).contains("/nowhere/enr"));
     let v6 = format!(
         "/ip6/2606:4700::1/udp/9001/p2p/{}",

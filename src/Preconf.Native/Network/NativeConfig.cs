@@ -19,16 +19,18 @@ internal static unsafe class NativeConfig
         byte[] peers = Lines(config.EnableDiscovery ? config.StaticPeers : config.StaticPeers.Concat(config.Bootnodes.Where(IsDialled)));
         byte[] discovery = config.EnableDiscovery ? Lines(P2pConfigValidation.DiscoverySockets(config).Select(socket => socket.ToString())) : [];
         byte[] bootnodes = config.EnableDiscovery ? Lines(config.Bootnodes) : [];
-        byte[] external = config.EnableDiscovery ? Lines(config.ExternalAddresses) : [];
+        byte[] external = Lines(config.ExternalAddresses);
+        byte[] relays = Lines(config.Nat.Relays);
         byte[] record = config.EnableDiscovery && !config.EphemeralKey ? Encoding.UTF8.GetBytes(Path.Combine(config.DataDirectory, RecordFile)) : [];
         byte[] known = config.EphemeralKey ? [] : Encoding.UTF8.GetBytes(Path.Combine(config.DataDirectory, KnownPeersFile));
         byte[] agent = Encoding.UTF8.GetBytes(config.AgentVersion ?? string.Empty);
         byte[] blocked = Lines(rules.Blocked.Select(target => target.ToString()));
         byte[] protectedPeers = Lines(rules.Protected.Concat(Trusted(config)).Distinct().Select(peer => peer.ToString()));
         fixed (byte* listenPointer = listen, peersPointer = peers, agentPointer = agent, secretPointer = secret, blockedPointer = blocked, protectedPointer = protectedPeers)
-        fixed (byte* discoveryPointer = discovery, bootnodesPointer = bootnodes, externalPointer = external, recordPointer = record, knownPointer = known)
+        fixed (byte* discoveryPointer = discovery, bootnodesPointer = bootnodes, externalPointer = external, recordPointer = record, knownPointer = known, relaysPointer = relays)
         {
             PcnConfig native = Numbers(config, MeshSizes.Of(config));
+            SetNat(ref native, config.Nat);
             native.log_level = logLevel;
             native.listen = new PcnBytes { ptr = listenPointer, len = (nuint)listen.Length };
             native.static_peers = new PcnBytes { ptr = peersPointer, len = (nuint)peers.Length };
@@ -37,6 +39,7 @@ internal static unsafe class NativeConfig
             native.external_addresses = new PcnBytes { ptr = externalPointer, len = (nuint)external.Length };
             native.record_file = new PcnBytes { ptr = recordPointer, len = (nuint)record.Length };
             native.known_peers_file = new PcnBytes { ptr = knownPointer, len = (nuint)known.Length };
+            native.nat_relays = new PcnBytes { ptr = relaysPointer, len = (nuint)relays.Length };
             native.agent_version = new PcnBytes { ptr = agentPointer, len = (nuint)agent.Length };
             native.secret_key = new PcnBytes { ptr = secretPointer, len = (nuint)secret.Length };
             native.blocked = new PcnBytes { ptr = blockedPointer, len = (nuint)blocked.Length };
@@ -91,6 +94,17 @@ internal static unsafe class NativeConfig
         min_outbound_peers = (uint)(config.Peers.MinOutbound ?? Math.Min(config.Peers.Target, FewPeers)),
         prefer_quic = Flag(config.Peers.PreferQuic),
     };
+
+    private static void SetNat(ref PcnConfig native, NatOptions nat)
+    {
+        native.nat_upnp = Flag(nat.Upnp);
+        native.nat_autonat = Flag(nat.AutoNat);
+        native.nat_autonat_server = Flag(nat.AutoNatServer);
+        native.nat_observed_address = Flag(nat.ObservedAddress);
+        native.nat_relay_client = Flag(nat.RelayClient);
+        native.nat_relay_server = Flag(nat.RelayServer);
+        native.nat_hole_punching = Flag(nat.HolePunching);
+    }
 
     // A record is asked for over UDP; only discovery does.
     private static bool IsDialled(string bootnode) =>

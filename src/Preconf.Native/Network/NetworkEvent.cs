@@ -88,6 +88,12 @@ public enum NetworkEventKind
     /// <summary>A peer's ban has ended or was lifted.</summary>
     PeerUnbanned,
 
+    /// <summary>A peer is connected another way now, directly instead of through a relay: <see cref="NetworkEvent.Address"/>.</summary>
+    PeerMoved,
+
+    /// <summary>Whether and how others reach this node has changed: <see cref="NetworkEvent.Reachability"/>.</summary>
+    ReachabilityChanged,
+
     /// <summary>The native part died: <see cref="NetworkEvent.Error"/>; <see cref="Stopped"/> follows.</summary>
     Faulted,
 }
@@ -104,7 +110,7 @@ public readonly struct NetworkEvent
     /// <summary>Makes an event; hosts do so in tests of their own readers.</summary>
     /// <param name="kind">What it is.</param>
     /// <param name="peer">The peer it concerns, if any.</param>
-    /// <param name="payload">A <see cref="Multiaddr"/>, <see cref="NetworkError"/>, <see cref="RawTxListGossip"/>, <see cref="GetCommitmentsByNumberResponse"/> or text.</param>
+    /// <param name="payload">A <see cref="Multiaddr"/>, <see cref="NetworkError"/>, <see cref="RawTxListGossip"/>, <see cref="GetCommitmentsByNumberResponse"/>, <see cref="ReachabilityInfo"/> or text.</param>
     public NetworkEvent(NetworkEventKind kind, PeerId? peer = null, object? payload = null)
     {
         Kind = kind;
@@ -167,7 +173,10 @@ public readonly struct NetworkEvent
     /// <summary>The commitments, for <see cref="NetworkEventKind.ReqRespCommitments"/>.</summary>
     public GetCommitmentsByNumberResponse? Commitments => _payload as GetCommitmentsByNumberResponse;
 
-    /// <summary>The address, for <see cref="NetworkEventKind.NewListenAddress"/> and <see cref="NetworkEventKind.PeerConnected"/>.</summary>
+    /// <summary>Whether and how this node is reached, for <see cref="NetworkEventKind.ReachabilityChanged"/>.</summary>
+    public ReachabilityInfo? Reachability => _payload as ReachabilityInfo;
+
+    /// <summary>The address, for <see cref="NetworkEventKind.NewListenAddress"/>, <see cref="NetworkEventKind.PeerConnected"/> and <see cref="NetworkEventKind.PeerMoved"/>.</summary>
     public Multiaddr? Address => _payload as Multiaddr;
 
     /// <summary>The error, for <see cref="NetworkEventKind.Error"/> and <see cref="NetworkEventKind.Faulted"/>.</summary>

@@ -321,6 +321,12 @@ internal sealed partial class NodeCore : INativeEventSink
 
                 EmitError(AbortKind((PcnRequestError)nativeEvent.code), peer?.Id, $"a request of the peer ended unanswered: {(PcnRequestError)nativeEvent.code}");
                 break;
+            case PcnEventKind.PeerMoved when peer is not null:
+                OnPeerMoved(peer, in nativeEvent);
+                break;
+            case PcnEventKind.Reachability:
+                OnReachability(in nativeEvent);
+                break;
             case PcnEventKind.Faulted:
                 OnFaulted(Text(in nativeEvent));
                 break;

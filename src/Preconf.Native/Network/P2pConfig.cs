@@ -112,10 +112,13 @@ public sealed class P2pConfig
     public IList<string> ExternalAddresses { get; set; } = [];
 
     /// <summary>
-    /// The network is this machine or a private one: loopback, private and other special-purpose addresses are told, and taken from nodes that
+    /// The network is this machine or a private one: loopback, private and other special-purpose addresses are told, tested, and taken from nodes that
     /// discovery finds. Default false.
     /// </summary>
     public bool LocalNetwork { get; set; }
+
+    /// <summary>What is done about address translation.</summary>
+    public NatOptions Nat { get; set; } = new();
 
     /// <summary>How long <see cref="P2pHandle.WaitForListenAddressAsync"/> waits when not told. Null: for ever.</summary>
     public TimeSpan? ListenAddressTimeout { get; set; }

@@ -80,6 +80,12 @@ internal static class P2pConfigValidation
         }
 
         PeerAddresses("StaticPeers", config.StaticPeers, faults);
+        PeerAddresses("Nat.Relays", config.Nat.Relays, faults);
+        if (config.Nat.Relays.Count != 0 && !config.Nat.RelayClient)
+        {
+            faults.Add("Nat.Relays: relays are named and Nat.RelayClient is off");
+        }
+
         Discovery(config, faults);
     }
 

@@ -9,7 +9,7 @@ namespace Preconf.Native.Network;
 
 /// <summary>A connected peer as a host sees it.</summary>
 /// <param name="Id">Who.</param>
-/// <param name="Address">The remote address of its first connection.</param>
+/// <param name="Address">The remote address of its connection.</param>
 /// <param name="Outbound">Whether this node dialled.</param>
 /// <param name="ConnectedAt">Since when.</param>
 /// <param name="Agent">Its agent version; empty until identify told.</param>
@@ -42,6 +42,7 @@ internal sealed class PeerEntry(ulong number, PeerId id, Multiaddr? address, boo
     private long _latencyMicroseconds;
     private int _inFlight;
     private ulong _knownBlock;
+    private volatile Way _way = new(address, outbound);
 
     public ulong Number { get; } = number;
 
@@ -51,7 +52,7 @@ internal sealed class PeerEntry(ulong number, PeerId id, Multiaddr? address, boo
     public byte[] IdText { get; } = System.Text.Encoding.ASCII.GetBytes(id.ToString());
 
     /// <summary>Where it is; null when that is not known, or it is reached through another.</summary>
-    public IPAddress? DirectAddress => address is null || address.ToString().Contains("/p2p-circuit", StringComparison.Ordinal) ? null : address.IPAddress;
+    public IPAddress? DirectAddress => _way.Address is { } at && !at.ToString().Contains("/p2p-circuit", StringComparison.Ordinal) ? at.IPAddress : null;
 
     public ByteAllowance TxListAllowance { get; } = txListAllowance;
 
@@ -69,6 +70,9 @@ internal sealed class PeerEntry(ulong number, PeerId id, Multiaddr? address, boo
     public int InFlight => Volatile.Read(ref _inFlight);
 
     public void RequestBegins() => Interlocked.Increment(ref _inFlight);
+
+    /// <summary>It is connected another way now.</summary>
+    public void Moved(Multiaddr? to, bool dialled) => _way = new Way(to, dialled);
 
     /// <summary>It has this block, or says so.</summary>
     public void Knows(in UInt256 block)
@@ -109,9 +113,11 @@ internal sealed class PeerEntry(ulong number, PeerId id, Multiaddr? address, boo
     }
 
     public PeerInfo ToInfo(PeerReputation reputation) => new(
-        Id, address, outbound, connectedAt, Agent, CommitmentsTopic, TxListsTopic,
+        Id, _way.Address, _way.Outbound, connectedAt, Agent, CommitmentsTopic, TxListsTopic,
         TimeSpan.FromMicroseconds(Volatile.Read(ref _latencyMicroseconds)), InFlight,
         reputation.Score, reputation.Preference, reputation.IsGreylisted, reputation.IsTrusted);
+
+    private sealed record Way(Multiaddr? Address, bool Outbound);
 }
 
 /// <summary>

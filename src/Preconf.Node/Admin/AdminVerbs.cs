@@ -14,6 +14,9 @@ internal sealed class AdminVerbs(P2pHandle handle)
     /// <summary>Who is connected: <c>peers</c>.</summary>
     public const string Peers = "peers";
 
+    /// <summary>How the node is: <c>peerId</c>, <c>addresses</c>, <c>reachability</c> and how it knows, <c>peers</c>, <c>connections</c>, mesh sizes.</summary>
+    public const string Status = "status";
+
     /// <summary>Dials <c>address</c>: <c>peer</c>.</summary>
     public const string Connect = "connect";
 
@@ -46,6 +49,8 @@ internal sealed class AdminVerbs(P2pHandle handle)
             case Peers:
                 IReadOnlyList<PeerInfo> peers = handle.Peers;
                 return json => WritePeers(json, peers);
+            case Status:
+                return json => NodeStatus.Write(json, handle);
             case Connect:
                 Multiaddr address = Read<Multiaddr>(request, "address", Multiaddr.TryParse, "a multiaddr");
                 PeerId reached = await handle.DialAsync(address, cancellationToken).ConfigureAwait(false);

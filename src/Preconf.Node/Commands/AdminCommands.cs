@@ -9,7 +9,7 @@ using Preconf.Node.Output;
 
 namespace Preconf.Node.Commands;
 
-/// <summary><c>peers</c>, <c>connect</c>, <c>ban</c>, <c>unban</c>, <c>bans</c> and <c>explain</c>: asking a running node through its admin socket.</summary>
+/// <summary><c>peers</c>, <c>status</c>, <c>connect</c>, <c>ban</c>, <c>unban</c>, <c>bans</c> and <c>explain</c>: asking a running node through its admin socket.</summary>
 internal static class AdminCommands
 {
     private static readonly Argument<string> Address = new("address") { HelpName = "MULTIADDR|ENR", Description = "whom to dial; with …/p2p/PEER_ID nobody else is accepted" };
@@ -23,6 +23,7 @@ internal static class AdminCommands
     public static IEnumerable<Command> Create() =>
     [
         Make("peers", "Show the peers of the running node.", null, (_, _) => Verb(AdminVerbs.Peers), ShowPeers),
+        Make("status", "Show how the running node is: where it listens, whether others reach it and how it knows, its peers.", null, (_, _) => Verb(AdminVerbs.Status), ShowStatus),
         Make("connect", "Have the running node dial a peer; done when it is connected.", Address, (parse, faults) =>
         {
             string address = DialableOf(parse.GetValue(Address)!, faults);
@@ -193,6 +194,18 @@ internal static class AdminCommands
         AdminException.Internal => ExitCode.Unexpected,
         _ => ExitCode.Refused,
     };
+
+    private static void ShowStatus(JsonElement answer, NodeSettings settings)
+    {
+        if (settings.Json)
+        {
+            WriteLine(answer);
+        }
+        else
+        {
+            Console.Out.Write(NodeStatus.Describe(answer));
+        }
+    }
 
     private static void ShowPeer(JsonElement answer, NodeSettings settings, string done)
     {

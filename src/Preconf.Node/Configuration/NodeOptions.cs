@@ -47,6 +47,24 @@ internal static class NodeOptions
     /// <summary>How many peers to keep.</summary>
     public static Option MaxPeers { get; } = One("--max-peers", "N", "above so many, drop the worst [default: 200]");
 
+    /// <summary>No port mapping.</summary>
+    public static Option NoUpnp { get; } = Flag("--no-upnp", "do not map ports on the router");
+
+    /// <summary>No dials back.</summary>
+    public static Option NoAutoNat { get; } = Flag("--no-autonat", "do not ask peers to dial this node back");
+
+    /// <summary>Relays to be reached through.</summary>
+    public static Option Relay { get; } = Several("--relay", "MULTIADDR", "always be reached through this relay (…/p2p/PEER_ID)");
+
+    /// <summary>No relays.</summary>
+    public static Option NoRelay { get; } = Flag("--no-relay", "neither dial through relays nor be reached through them");
+
+    /// <summary>Be a relay.</summary>
+    public static Option RelayServer { get; } = Flag("--relay-server", "be a relay for peers that can't be reached, while this node is");
+
+    /// <summary>No holes.</summary>
+    public static Option NoHolePunching { get; } = Flag("--no-hole-punching", "leave relayed connections as they are");
+
     /// <summary>Whom to keep away from.</summary>
     public static Option Block { get; } = Several("--block", "PEER|ADDRESS|SUBNET", "neither dial nor take connections of this peer, IP address or subnet");
 
@@ -76,7 +94,7 @@ internal static class NodeOptions
 
     /// <summary>The flags of a node that runs.</summary>
     public static IReadOnlyList<Option> Run { get; } =
-        [Listen, ChainId, DataDirectory, EphemeralKey, StaticPeer, TrustedPeer, Bootnode, DiscoveryPort, DiscoveryListen, ExternalAddress, LocalNetwork, TargetPeers, MaxPeers, Block, NoDiscovery, Domain, Slasher, ExpectedSigner, AnySigner, Json, LogLevel];
+        [Listen, ChainId, DataDirectory, EphemeralKey, StaticPeer, TrustedPeer, Bootnode, DiscoveryPort, DiscoveryListen, ExternalAddress, LocalNetwork, TargetPeers, MaxPeers, NoUpnp, NoAutoNat, Relay, NoRelay, RelayServer, NoHolePunching, Block, NoDiscovery, Domain, Slasher, ExpectedSigner, AnySigner, Json, LogLevel];
 
     /// <summary>The flags of a light peer that asks or publishes.</summary>
     public static IReadOnlyList<Option> Light { get; } = [ChainId, Domain, Slasher, ExpectedSigner, AnySigner, Json, LogLevel];

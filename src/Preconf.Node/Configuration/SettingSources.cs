@@ -22,6 +22,12 @@ internal static class SettingSources
         ["block"] = "Gater:Blocked",
         ["externaladdress"] = "ExternalAddresses",
         ["expectedsigner"] = "ExpectedSigners",
+        ["noupnp"] = Negated + "Nat:Upnp",
+        ["noautonat"] = Negated + "Nat:AutoNat",
+        ["relay"] = "Nat:Relays",
+        ["norelay"] = Negated + "Nat:RelayClient",
+        ["relayserver"] = "Nat:RelayServer",
+        ["noholepunching"] = Negated + "Nat:HolePunching",
         ["nodiscovery"] = Negated + "EnableDiscovery",
     };
 

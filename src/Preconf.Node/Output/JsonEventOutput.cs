@@ -57,6 +57,22 @@ internal sealed class JsonEventOutput(JsonLines lines) : IEventOutput
         json.WriteRawValue(value.ToString(), skipInputValidation: true);
     }
 
+    /// <summary>Writes <c>reachability</c>, <c>evidence</c> and <c>reachableAt</c>.</summary>
+    /// <param name="json">Where to.</param>
+    /// <param name="known">What is known.</param>
+    public static void WriteReachability(Utf8JsonWriter json, ReachabilityInfo known)
+    {
+        json.WriteString("reachability", Names.Camel(known.Status));
+        json.WriteString("evidence", Names.Camel(known.Evidence));
+        json.WriteStartArray("reachableAt");
+        foreach (Multiaddr address in known.Addresses)
+        {
+            json.WriteStringValue(address.ToString());
+        }
+
+        json.WriteEndArray();
+    }
+
     /// <summary>Writes <c>time</c>: now, UTC.</summary>
     /// <param name="json">Where to.</param>
     public static void WriteTime(Utf8JsonWriter json) => json.WriteString("time", DateTimeOffset.UtcNow.ToString(TimeFormat, CultureInfo.InvariantCulture));
@@ -122,8 +138,11 @@ internal sealed class JsonEventOutput(JsonLines lines) : IEventOutput
             case NetworkEventKind.PeerSubscription:
                 json.WriteBoolean("subscribed", told.Flag);
                 break;
-            case NetworkEventKind.PeerConnected:
+            case NetworkEventKind.PeerConnected or NetworkEventKind.PeerMoved:
                 json.WriteBoolean("outbound", told.Flag);
+                break;
+            case NetworkEventKind.ReachabilityChanged when told.Reachability is { } reachability:
+                WriteReachability(json, reachability);
                 break;
         }
 

@@ -50,6 +50,8 @@ internal sealed class TextEventOutput(TextWriter writer, ulong chainId) : IEvent
             NetworkEventKind.Stopped => ("stopped", string.Empty),
             NetworkEventKind.PeerConnected => ("peer +", $"{from}  {(told.Flag ? "dialled" : "came from")} {told.Address?.WithoutPeerId()}"),
             NetworkEventKind.PeerDisconnected => ("peer -", $"{from}  {told.Text}"),
+            NetworkEventKind.PeerMoved => ("peer now", $"{from}  {told.Address?.WithoutPeerId()}"),
+            NetworkEventKind.ReachabilityChanged => ("reached", $"{told.Reachability}{string.Concat(told.Reachability?.Addresses.Select(address => $"  {address}") ?? [])}"),
             NetworkEventKind.PeerIdentified => ("peer is", $"{from}  {told.Text}"),
             NetworkEventKind.PeerSubscription => ("peer topic", $"{from}  {(told.Flag ? "joined" : "left")} {Names.Camel(told.Topic)}"),
             NetworkEventKind.GossipSignedCommitment =>

@@ -8,7 +8,8 @@ const SOURCES: [&str; 6] =
 const OUTPUT: &str = "../../src/Preconf.Native/Interop/NativeMethods.g.cs";
 
 /// Enums that cross as plain integers inside events, so that no function names them.
-const ALWAYS: [&str; 4] = ["PcnEventKind", "PcnPublishOutcome", "PcnRequestError", "PcnDialFailure"];
+const ALWAYS: [&str; 6] =
+    ["PcnEventKind", "PcnPublishOutcome", "PcnRequestError", "PcnDialFailure", "PcnReachability", "PcnEvidence"];
 
 fn generate(to: &Path) -> Result<String, Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");

@@ -70,7 +70,14 @@ pub fn config() -> PcnConfig {
         peer_queue_len: 1000,
         local_network: 0,
         prefer_quic: 0,
-        reserved: [0; 2],
+        nat_upnp: 0,
+        nat_autonat: 1,
+        nat_autonat_server: 1,
+        nat_observed_address: 1,
+        nat_relay_client: 1,
+        nat_relay_server: 0,
+        nat_hole_punching: 1,
+        reserved: [0; 3],
         max_leased_bytes: 64 << 20,
         outbox_bytes: 16 << 20,
         peer_queue_bytes: 16 << 20,
@@ -89,6 +96,7 @@ pub fn config() -> PcnConfig {
         min_peers: 8,
         max_peers: 200,
         min_outbound_peers: 8,
+        nat_relays: bytes(b""),
     }
 }
 

@@ -22,7 +22,7 @@ use tokio::{
     time::sleep,
 };
 
-use crate::StartError;
+use crate::{Config, StartError};
 
 mod bootnode;
 mod join;
@@ -54,11 +54,6 @@ pub struct DiscoveryConfig {
     /// Where to begin: `enr:…`, `enode://key@ip:port[?discport=port]`, or a multiaddr with `/p2p`, of which
     /// `/ip4/…/udp/…/p2p/…` is asked for its record and any other is dialled.
     pub bootnodes: Vec<String>,
-    /// How others reach this node, where it can't know: `/ip4|ip6/…`, optionally with `/tcp/…`, `/udp/…` (discovery) or
-    /// `/udp/…/quic-v1`. With one, peers are not asked for this node's address.
-    pub external: Vec<Multiaddr>,
-    /// The network is this machine or a private one: special-purpose addresses are told, and taken from strangers.
-    pub local_network: bool,
     /// Where this node's record is kept, so that its sequence goes on; `None` takes the time for a sequence.
     pub record_file: Option<PathBuf>,
 }
@@ -66,13 +61,7 @@ pub struct DiscoveryConfig {
 impl Default for DiscoveryConfig {
     /// design/protocol.md, section 7: 0.0.0.0:9001.
     fn default() -> Self {
-        Self {
-            listen: vec![SocketAddr::from(([0, 0, 0, 0], 9001))],
-            bootnodes: Vec::new(),
-            external: Vec::new(),
-            local_network: false,
-            record_file: None,
-        }
+        Self { listen: vec![SocketAddr::from(([0, 0, 0, 0], 9001))], bootnodes: Vec::new(), record_file: None }
     }
 }
 
@@ -115,8 +104,8 @@ impl Discovery {
     ///
     /// # Errors
     /// [`StartError::Discovery`] and [`StartError::Config`] name the entry, address or file that is wrong.
-    pub(crate) fn build(config: &DiscoveryConfig, chain_id: u64, keypair: &Keypair) -> Result<Self, StartError> {
-        let own = keypair.public().to_peer_id();
+    pub(crate) fn build(config: &DiscoveryConfig, whole: &Config, keypair: &Keypair) -> Result<Self, StartError> {
+        let (chain_id, local_network, own) = (whole.chain_id, whole.local_network, keypair.public().to_peer_id());
         let (v4, v6) = bind(&config.listen)?;
         let families = Families { v4: v4.is_some(), v6: v6.is_some() };
         let bootnodes = bootnode::parse_all(&config.bootnodes, families, own).map_err(StartError::Config)?;
@@ -125,13 +114,13 @@ impl Discovery {
         let begun = Beginning {
             chain_id,
             sockets: &bound,
-            external: &config.external,
-            local_network: config.local_network,
+            external: &whole.external,
+            local_network,
             file: config.record_file.as_deref(),
         };
         let (enr, fixed) = begun.record(&key_of(keypair)?)?;
-        let public_only = !config.local_network && bootnodes.iter().all(Bootnode::is_public);
-        let settings = settings(config, ListenConfig::FromSockets { ipv4: v4, ipv6: v6 }, public_only);
+        let public_only = !local_network && bootnodes.iter().all(Bootnode::is_public);
+        let settings = settings(whole, ListenConfig::FromSockets { ipv4: v4, ipv6: v6 }, public_only);
         let discv5 = Discv5::new(enr, key_of(keypair)?, settings).map_err(|e| StartError::Discovery(e.to_owned()))?;
         let record = Arc::new(LocalRecord::new(discv5.external_enr(), key_of(keypair)?, &begun, fixed)?);
         let (sender, found) = mpsc::channel(FOUND);
@@ -140,10 +129,10 @@ impl Discovery {
         let begin = task::Begin {
             discv5,
             record: Arc::clone(&record),
-            rules: task::Rules { chain_id, local_network: config.local_network, own },
+            rules: task::Rules { chain_id, local_network, own },
             bootnodes,
             public_only,
-            votes: asks_for_address(config).then(|| Votes::new(config.local_network)),
+            votes: asks_for_address(config, whole).then(|| Votes::new(local_network)),
             found: sender,
             ready: is_ready,
             changes,
@@ -175,6 +164,14 @@ impl Discovery {
         }
         self.awaited.remove(&listener);
         self.tell_ready();
+    }
+
+    /// This node is reached at an address, or seen there: it is told in the record.
+    pub(crate) fn reached_at(&mut self, address: &Multiaddr) {
+        if self.record.reached_at(address) {
+            self.record.keep();
+            let _ = self.changed.try_send(());
+        }
     }
 
     fn tell_ready(&mut self) {
@@ -256,12 +253,12 @@ fn udp(address: SocketAddr) -> std::io::Result<UdpSocket> {
     UdpSocket::from_std(socket.into())
 }
 
-fn settings(config: &DiscoveryConfig, listen: ListenConfig, public_only: bool) -> discv5::Config {
+fn settings(whole: &Config, listen: ListenConfig, public_only: bool) -> discv5::Config {
     let mut builder = ConfigBuilder::new(listen);
     let second = Duration::from_secs(1);
     let limits = RateLimiterBuilder::new().total_n_every(PACKETS.0, second).node_n_every(PACKETS.2, second);
     // On a local network many honest nodes share an address.
-    let limits = if config.local_network { limits } else { limits.ip_n_every(PACKETS.1, second) };
+    let limits = if whole.local_network { limits } else { limits.ip_n_every(PACKETS.1, second) };
     builder
         .enable_packet_filter()
         .filter_rate_limiter(limits.build().ok())
@@ -270,7 +267,7 @@ fn settings(config: &DiscoveryConfig, listen: ListenConfig, public_only: bool) -
         .disable_enr_update()
         // A network of two makes no new sessions for hours: that none came says nothing.
         .auto_nat_listen_duration(None);
-    if config.local_network {
+    if whole.local_network {
         builder.filter_max_nodes_per_ip(None).filter_max_bans_per_ip(None);
     }
     if public_only {
@@ -280,9 +277,9 @@ fn settings(config: &DiscoveryConfig, listen: ListenConfig, public_only: bool) -
 }
 
 /// Whether others are to be asked where this node is: not when that is configured, or known from where it listens.
-fn asks_for_address(config: &DiscoveryConfig) -> bool {
-    let known = |socket: &SocketAddr| config.local_network && !socket.ip().is_unspecified();
-    config.external.is_empty() && !config.listen.iter().all(known)
+fn asks_for_address(config: &DiscoveryConfig, whole: &Config) -> bool {
+    let known = |socket: &SocketAddr| whole.local_network && !socket.ip().is_unspecified();
+    whole.external.is_empty() && !config.listen.iter().all(known)
 }
 
 /// Whether a record names public addresses only.

@@ -208,6 +208,29 @@ impl LocalRecord {
         }
     }
 
+    /// Others reach this node at an address, `/ip4|ip6/…`, optionally with `/tcp/…` or `/udp/…/quic-v1`: that is better than
+    /// anything guessed. Returns whether the record has changed.
+    pub(super) fn reached_at(&self, address: &Multiaddr) -> bool {
+        let Some((ip, port)) = place_of(address).filter(|(ip, _)| worth(*ip, self.local_network) > 0) else {
+            return false;
+        };
+        let mut enr = self.enr.write();
+        let before = enr.seq();
+        let (ip_name, known) = match ip {
+            IpAddr::V4(_) => ("ip", enr.ip4().map(IpAddr::from)),
+            IpAddr::V6(_) => ("ip6", enr.ip6().map(IpAddr::from)),
+        };
+        if known != Some(ip) && !self.fixed.contains(&ip_name) {
+            let _ = enr.set_ip(ip, &self.key);
+        }
+        if let Some((name, port)) = port.filter(|(name, _)| !name.starts_with("udp") && !self.fixed.contains(name))
+            && enr.get_decodable::<u16>(name) != Some(Ok(port))
+        {
+            let _ = enr.insert(name, &port, &self.key);
+        }
+        enr.seq() != before
+    }
+
     /// Keeps the record; a failure is said, and what is lost then is the sequence of the last change.
     pub(super) fn keep(&self) {
         if let Err((path, error)) = self.save() {
@@ -303,6 +326,28 @@ mod tests {
         assert_eq!(enr.ip4(), Some("8.8.8.8".parse().unwrap()));
         assert_eq!((enr.tcp4(), enr.udp4()), (Some(30000), Some(30001)));
         assert_eq!(enr.get_decodable::<u16>("quic"), Some(Ok(9000)));
+    }
+
+    #[test]
+    fn where_others_reach_this_node_is_told_unless_it_is_configured() {
+        let sockets = ["0.0.0.0:9001".parse().unwrap()];
+        let record = local(&begin(&sockets, &[], None), [5; 32]);
+        record.listening(&"/ip4/10.0.0.1/tcp/9000".parse().unwrap());
+        let read = |record: &LocalRecord| {
+            let enr = Enr::from_str(&record.text()).unwrap();
+            (enr.ip4().map(|ip| ip.to_string()), enr.tcp4(), enr.get_decodable::<u16>("quic").and_then(Result::ok))
+        };
+        assert!(record.reached_at(&"/ip4/8.8.8.8/tcp/30000".parse().unwrap()));
+        assert!(!record.reached_at(&"/ip4/8.8.8.8/tcp/30000".parse().unwrap()), "nothing is new");
+        assert!(record.reached_at(&"/ip4/8.8.8.8/udp/30001/quic-v1".parse().unwrap()));
+        assert!(!record.reached_at(&"/ip4/0.0.0.0/tcp/1".parse().unwrap()));
+        assert_eq!(read(&record), (Some("8.8.8.8".to_owned()), Some(30000), Some(30001)));
+        assert!(record.reached_at(&"/ip4/9.9.9.9".parse().unwrap()), "an address alone");
+        assert_eq!(read(&record).0, Some("9.9.9.9".to_owned()));
+        let external = ["/ip4/8.8.4.4/tcp/30000".parse().unwrap()];
+        let record = local(&begin(&sockets, &external, None), [5; 32]);
+        assert!(!record.reached_at(&"/ip4/9.9.9.9/tcp/1".parse().unwrap()));
+        assert_eq!(read(&record), (Some("8.8.4.4".to_owned()), Some(30000), None));
     }
 
     #[test]

@@ -180,14 +180,19 @@ impl<S: EventSink> Driver<'_, S> {
                 _ => None,
             }),
             useful: peer.subscribed.contains(&true),
-            protected: self.dials.is_static(&id) || self.shared.gate.is_protected(&id),
+            protected: self.is_indispensable(&id),
         }
+    }
+
+    /// Static, trusted, or what this node is reached through.
+    fn is_indispensable(&self, id: &PeerId) -> bool {
+        self.dials.is_static(id) || self.shared.gate.is_protected(id) || self.is_relay_in_use(id)
     }
 
     /// Whether a connection with a peer is kept though it has nothing to do.
     pub(super) fn keep_if_wanted(&mut self, id: PeerId) {
         let useful = self.peers.get(&id).is_some_and(|peer| peer.subscribed.contains(&true));
-        let wanted = useful || self.dials.is_static(&id) || self.shared.gate.is_protected(&id);
+        let wanted = useful || self.is_indispensable(&id);
         self.net.swarm.behaviour().keep.set(&id, wanted);
     }
 

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use libp2p::{
     Multiaddr, PeerId,
     core::ConnectedPoint,
+    multiaddr::Protocol,
     swarm::{ConnectionError, ConnectionId},
 };
 use tokio::time::Instant;
@@ -51,7 +52,9 @@ pub(super) struct Peer {
     /// It is kept out of the mesh until it takes what is queued.
     benched: bool,
     answers_pings: bool,
-    connections: Vec<ConnectionId>,
+    pub(super) links: Vec<Link>,
+    /// It lets others be reached through it.
+    pub(super) offers_relay: bool,
     /// Where this node last reached it.
     pub(super) dialled: Option<Multiaddr>,
     /// Where its first connection came from or went to.
@@ -62,6 +65,13 @@ pub(super) struct Peer {
     pub(super) since: Instant,
     /// Why this node closes its connections.
     pub(super) closing: Option<&'static str>,
+}
+
+/// One connection with a peer.
+#[derive(Clone, Copy)]
+pub(super) struct Link {
+    pub(super) id: ConnectionId,
+    pub(super) relayed: bool,
 }
 
 /// How often, and when last, this node had to give up its connections with a peer that took nothing.
@@ -75,8 +85,13 @@ impl<S: EventSink> Driver<'_, S> {
     pub(super) fn on_connected(&mut self, id: PeerId, connection: ConnectionId, endpoint: &ConnectedPoint) {
         self.shared.counters.connections.add(1);
         let dialled = endpoint.is_dialer().then(|| endpoint.get_remote_address().clone());
+        let link = Link { id: connection, relayed: endpoint.is_relayed() };
+        self.on_inbound(id, endpoint);
+        if self.peers.contains_key(&id) {
+            self.on_further_connection(id, connection, endpoint);
+        }
         if let Some(peer) = self.peers.get_mut(&id) {
-            peer.connections.push(connection);
+            peer.links.push(link);
             peer.dialled = dialled.or(peer.dialled.take());
         } else {
             let peer = Peer {
@@ -88,9 +103,10 @@ impl<S: EventSink> Driver<'_, S> {
                 told: None,
                 benched: false,
                 answers_pings: false,
-                connections: vec![connection],
+                links: vec![link],
+                offers_relay: false,
                 dialled,
-                remote: endpoint.get_remote_address().clone(),
+                remote: remote_of(id, endpoint),
                 outbound: endpoint.is_dialer(),
                 since: self.now,
                 closing: None,
@@ -100,7 +116,7 @@ impl<S: EventSink> Driver<'_, S> {
             if let Some(score) = self.scores.get(&id) {
                 self.net.swarm.behaviour_mut().gossip.set_application_score(&id, *score);
             }
-            let address = endpoint.get_remote_address().clone();
+            let address = remote_of(id, endpoint);
             self.sink.control(Event::PeerConnected { peer: id, address, outbound: endpoint.is_dialer() });
         }
         self.keep_if_wanted(id);
@@ -109,13 +125,15 @@ impl<S: EventSink> Driver<'_, S> {
 
     pub(super) fn on_disconnected(&mut self, id: PeerId, connection: ConnectionId, cause: Option<ConnectionError>) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
-        let before = peer.connections.len();
-        peer.connections.retain(|open| *open != connection);
-        self.shared.counters.connections.sub((before - peer.connections.len()) as u64);
-        if !peer.connections.is_empty() {
+        let before = peer.links.len();
+        peer.links.retain(|open| open.id != connection);
+        self.shared.counters.connections.sub((before - peer.links.len()) as u64);
+        if !peer.links.is_empty() {
             peer.ledger.moved();
+            self.changed.insert(id);
             return;
         }
+        self.changed.remove(&id);
         let cause = match (peer.closing, cause) {
             (Some(closing), _) => closing.to_owned(),
             (None, Some(error)) => super::events::bounded(&error.to_string()),
@@ -134,6 +152,15 @@ impl<S: EventSink> Driver<'_, S> {
         if let Some(peer) = self.peers.get_mut(&id) {
             peer.closing = Some(cause);
             let _ = self.net.swarm.disconnect_peer_id(id);
+        }
+    }
+
+    /// Has the connections that are left of several look for messages.
+    pub(super) fn look_at_changed(&mut self) {
+        for id in &self.changed {
+            for link in self.peers.get(id).into_iter().flat_map(|peer| &peer.links) {
+                self.net.swarm.behaviour_mut().keep.look(*id, link.id);
+            }
         }
     }
 
@@ -294,6 +321,17 @@ impl<S: EventSink> Driver<'_, S> {
             self.dials.again(id, address, strikes, self.now);
         }
         self.disconnect(id, cause);
+    }
+}
+
+/// Where a peer is. Of one that came through a relay the library says only who it is: the relay is where this node listens.
+fn remote_of(peer: PeerId, endpoint: &ConnectedPoint) -> Multiaddr {
+    match endpoint {
+        ConnectedPoint::Listener { local_addr, .. } if endpoint.is_relayed() => {
+            let relay: Multiaddr = local_addr.iter().take_while(|part| *part != Protocol::P2pCircuit).collect();
+            relay.with(Protocol::P2pCircuit).with(Protocol::P2p(peer))
+        }
+        _ => endpoint.get_remote_address().clone(),
     }
 }
 

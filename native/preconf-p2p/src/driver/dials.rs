@@ -69,7 +69,12 @@ impl Dials {
             tokens: HashMap::new(),
             once: HashMap::new(),
             jitter: Jitter::new(config.seed),
-            enabled: Enabled { tcp: config.enable_tcp, quic: config.enable_quic, memory: config.enable_memory },
+            enabled: Enabled {
+                tcp: config.enable_tcp,
+                quic: config.enable_quic,
+                memory: config.enable_memory,
+                relay: config.nat.relay_client,
+            },
         }
     }
 
@@ -122,10 +127,24 @@ struct Enabled {
     tcp: bool,
     quic: bool,
     memory: bool,
+    relay: bool,
 }
 
 impl Enabled {
+    /// A relayed address is taken when its relay's is, and both peers are named.
     fn take(self, address: &Multiaddr) -> bool {
+        let parts: Vec<_> = address.iter().collect();
+        if let Some(at) = parts.iter().position(|part| *part == Protocol::P2pCircuit) {
+            let (relay, beyond) = (parts[..at].iter().cloned().collect::<Multiaddr>(), &parts[at + 1..]);
+            return self.relay
+                && matches!(beyond, [Protocol::P2p(_)])
+                && peer_of(&relay).is_some()
+                && self.take_direct(&relay);
+        }
+        self.take_direct(address)
+    }
+
+    fn take_direct(self, address: &Multiaddr) -> bool {
         let mut parts = address.iter().filter(|part| !matches!(part, Protocol::P2p(_)));
         let known = match (parts.next(), parts.next()) {
             (Some(Protocol::Memory(_)), None) => return self.memory,
@@ -382,7 +401,7 @@ mod tests {
     #[test]
     fn addresses_are_told_by_their_transport() {
         let peer = PeerId::random();
-        let all = Enabled { tcp: true, quic: true, memory: true };
+        let all = Enabled { tcp: true, quic: true, memory: true, relay: true };
         let take = |enabled: Enabled, text: &str| {
             let plain: Multiaddr = text.parse().unwrap();
             let named = plain.clone().with(Protocol::P2p(peer));
@@ -408,6 +427,14 @@ mod tests {
         assert!(!take(Enabled { tcp: false, ..all }, "/ip4/1.2.3.4/tcp/1"));
         assert!(!take(Enabled { quic: false, ..all }, "/ip4/1.2.3.4/udp/1/quic-v1"));
         assert!(!take(Enabled { memory: false, ..all }, "/memory/7"));
+        let (relay, other) = (PeerId::random(), PeerId::random());
+        let circuit = |text: &str| text.replace("RELAY", &relay.to_base58()).replace("PEER", &other.to_base58());
+        let relayed = |enabled: Enabled, text: &str| enabled.take(&circuit(text).parse().unwrap());
+        assert!(relayed(all, "/ip4/1.2.3.4/tcp/1/p2p/RELAY/p2p-circuit/p2p/PEER"));
+        assert!(!relayed(Enabled { relay: false, ..all }, "/ip4/1.2.3.4/tcp/1/p2p/RELAY/p2p-circuit/p2p/PEER"));
+        assert!(!relayed(Enabled { tcp: false, ..all }, "/ip4/1.2.3.4/tcp/1/p2p/RELAY/p2p-circuit/p2p/PEER"));
+        assert!(!relayed(all, "/ip4/1.2.3.4/tcp/1/p2p/RELAY/p2p-circuit"));
+        assert!(!relayed(all, "/ip4/1.2.3.4/tcp/1/p2p-circuit/p2p/PEER"));
     }
 
     #[test]

@@ -42,13 +42,15 @@ impl<S: EventSink> Driver<'_, S> {
                 if let Some(discovery) = &mut self.discovery {
                     discovery.listening(listener_id, &address);
                 }
+                self.relay_stands(listener_id);
                 self.sink.control(Event::Listening(address));
             }
             SwarmEvent::ExpiredListenAddr { address, .. } => {
                 self.sink.control(Event::ListenerClosed { address, error: String::new() });
             }
-            SwarmEvent::ListenerClosed { addresses, reason, .. } => {
+            SwarmEvent::ListenerClosed { listener_id, addresses, reason } => {
                 let error = reason.err().map(|error| bounded(&error.to_string())).unwrap_or_default();
+                self.on_listener_closed(listener_id, &error);
                 for address in addresses {
                     self.sink.control(Event::ListenerClosed { address, error: error.clone() });
                 }
@@ -56,11 +58,11 @@ impl<S: EventSink> Driver<'_, S> {
             SwarmEvent::ListenerError { listener_id, error } => {
                 tracing::warn!(%listener_id, %error, "listener error");
             }
+            SwarmEvent::ExternalAddrConfirmed { address } => self.on_external_address(address, true),
+            SwarmEvent::ExternalAddrExpired { address } => self.on_external_address(address, false),
             SwarmEvent::IncomingConnection { .. }
             | SwarmEvent::Dialing { .. }
             | SwarmEvent::NewExternalAddrCandidate { .. }
-            | SwarmEvent::ExternalAddrConfirmed { .. }
-            | SwarmEvent::ExternalAddrExpired { .. }
             | SwarmEvent::NewExternalAddrOfPeer { .. } => {}
             // The library keeps this enum open; what it adds is at least seen.
             event => tracing::debug!(?event, "unknown swarm event"),
@@ -74,6 +76,7 @@ impl<S: EventSink> Driver<'_, S> {
             }
             BehaviourEvent::Blocked(never) => match never {},
             BehaviourEvent::Identify(event) => self.on_identify_event(event),
+            BehaviourEvent::Nat(event) => self.on_nat_event(event),
             BehaviourEvent::Ping(event) => self.on_ping_event(event),
             BehaviourEvent::Gossip(event) => self.on_gossip_event(event),
             BehaviourEvent::Head(event) => self.on_request_event(Protocol::Head, event),
@@ -85,6 +88,7 @@ impl<S: EventSink> Driver<'_, S> {
     fn on_identify_event(&mut self, event: identify::Event) {
         match event {
             identify::Event::Received { peer_id, info, .. } if self.peers.contains_key(&peer_id) => {
+                self.on_identified(peer_id, &info);
                 self.sink.control(Event::PeerIdentified {
                     peer: peer_id,
                     agent: bounded(&info.agent_version),

@@ -1,7 +1,7 @@
 //! The node's task: the swarm's events out, the handles' commands in.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     future::{Future, poll_fn},
     pin::{Pin, pin},
     sync::Arc,
@@ -28,6 +28,7 @@ mod candidates;
 mod connections;
 mod dials;
 mod events;
+mod nat;
 mod outbox;
 mod requests;
 mod verdicts;
@@ -36,6 +37,7 @@ use candidates::Seeking;
 use connections::{Peer, Strikes};
 use dials::Dials;
 pub(crate) use dials::peer_of;
+use nat::Nat;
 use outbox::Outbox;
 use requests::Requests;
 use verdicts::Verdicts;
@@ -72,12 +74,15 @@ pub(crate) struct Driver<'a, S> {
     /// The host's scores, for peers that come (again) later.
     scores: HashMap<PeerId, f64>,
     strikes: HashMap<PeerId, Strikes>,
+    /// Peers of whose connections one has closed and others have not.
+    changed: HashSet<PeerId>,
     outbox: Outbox,
     verdicts: Verdicts,
     requests: Requests,
     dials: Dials,
     discovery: Option<Discovery>,
     seeking: Seeking,
+    nat: Nat,
     /// Gossip messages dropped and not yet told.
     dropped: u64,
     /// The time of this turn.
@@ -113,12 +118,14 @@ impl<'a, S: EventSink> Driver<'a, S> {
             peers: HashMap::new(),
             scores: HashMap::new(),
             strikes: HashMap::new(),
+            changed: HashSet::new(),
             outbox: Outbox::default(),
             verdicts: Verdicts::default(),
             requests: Requests::default(),
             dials: Dials::new(config, now),
             discovery,
             seeking: Seeking::new(config, now),
+            nat: Nat::new(config, now),
             dropped: 0,
             now,
         }
@@ -134,6 +141,7 @@ impl<'a, S: EventSink> Driver<'a, S> {
         if let Some(discovery) = &mut self.discovery {
             discovery.start(self.net.listeners());
         }
+        self.begin_nat();
         loop {
             let ticked = self.wait(ticker.as_mut(), &mut events, &mut found, more).await;
             self.now = Instant::now();
@@ -157,6 +165,7 @@ impl<'a, S: EventSink> Driver<'a, S> {
             if ticked {
                 self.tick();
             }
+            self.look_at_changed();
             let due = self.now + if self.has_deadlines() { TICK } else { IDLE_TICK };
             if ticked || due < ticker.deadline() {
                 ticker.as_mut().reset(due);
@@ -239,6 +248,7 @@ impl<'a, S: EventSink> Driver<'a, S> {
         self.dial_due();
         self.dial_candidates();
         self.prune_peers();
+        self.tick_nat();
         self.note_good_peers();
         self.save_known();
         self.net.swarm.behaviour().gater.tick(self.now);

@@ -67,7 +67,7 @@ pub(super) fn peer_in(address: &Multiaddr) -> Option<PeerId> {
 }
 
 /// The first IP address within an address.
-pub(super) fn ip_in(address: &Multiaddr) -> Option<IpAddr> {
+pub(crate) fn ip_in(address: &Multiaddr) -> Option<IpAddr> {
     address.iter().find_map(|part| match part {
         Protocol::Ip4(ip) => Some(ip.into()),
         Protocol::Ip6(ip) => Some(ip.into()),

@@ -20,6 +20,7 @@ mod voice;
 pub(crate) use behaviour::{Behaviour, Limited};
 pub(crate) use gate::Gate;
 pub use gate::MAX_TARGETS;
+pub(crate) use kona::ip_in;
 pub use kona::{Connectedness, Family, KonaGater};
 pub(crate) use subnet::owned_subnet;
 pub use subnet::{Subnet, Target, TargetError};

@@ -1,7 +1,8 @@
 //! Connections with nothing to do are kept as long as their peer is wanted; the others end by the swarm's idle time-out.
+//! And those that should have something to do are made to look.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     convert::Infallible,
     sync::{
         Arc,
@@ -15,7 +16,7 @@ use libp2p::{
     core::{Endpoint, transport::PortUse, upgrade::DeniedUpgrade},
     swarm::{
         ConnectionClosed, ConnectionDenied, ConnectionHandler, ConnectionHandlerEvent, ConnectionId, FromSwarm,
-        NetworkBehaviour, SubstreamProtocol, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
+        NetworkBehaviour, NotifyHandler, SubstreamProtocol, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
         handler::ConnectionEvent,
     },
 };
@@ -27,7 +28,12 @@ type Wanted = Arc<AtomicBool>;
 #[derive(Default)]
 pub(crate) struct Behaviour {
     peers: HashMap<PeerId, Wanted>,
+    looks: VecDeque<(PeerId, ConnectionId)>,
 }
+
+/// A connection is to look what there is to do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look;
 
 impl Behaviour {
     /// Whether a connected peer's connections are kept without a use. At first they are not.
@@ -35,6 +41,12 @@ impl Behaviour {
         if let Some(flag) = self.peers.get(peer) {
             flag.store(wanted, Ordering::Relaxed);
         }
+    }
+
+    /// Makes a connection look what there is to do. gossipsub's handler wakes for a message only once it has a stream, so
+    /// that a connection which never had one, for there was another, would notice its first message by the next ping.
+    pub(crate) fn look(&mut self, peer: PeerId, connection: ConnectionId) {
+        self.looks.push_back((peer, connection));
     }
 
     fn handler(&mut self, peer: PeerId) -> Handler {
@@ -85,7 +97,12 @@ impl NetworkBehaviour for Behaviour {
     }
 
     fn poll(&mut self, _: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
-        Poll::Pending
+        match self.looks.pop_front() {
+            Some((peer_id, id)) => {
+                Poll::Ready(ToSwarm::NotifyHandler { peer_id, handler: NotifyHandler::One(id), event: Look })
+            }
+            None => Poll::Pending,
+        }
     }
 }
 
@@ -95,7 +112,7 @@ pub(crate) struct Handler {
 }
 
 impl ConnectionHandler for Handler {
-    type FromBehaviour = Infallible;
+    type FromBehaviour = Look;
     type ToBehaviour = Infallible;
     type InboundProtocol = DeniedUpgrade;
     type OutboundProtocol = DeniedUpgrade;
@@ -110,9 +127,8 @@ impl ConnectionHandler for Handler {
         self.wanted.load(Ordering::Relaxed)
     }
 
-    fn on_behaviour_event(&mut self, event: Infallible) {
-        match event {}
-    }
+    // That it came is all: the connection is polled for it.
+    fn on_behaviour_event(&mut self, _: Look) {}
 
     fn poll(&mut self, _: &mut Context<'_>) -> Poll<ConnectionHandlerEvent<DeniedUpgrade, (), Infallible>> {
         Poll::Pending

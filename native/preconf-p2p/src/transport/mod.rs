@@ -1,4 +1,4 @@
-//! The transports: TCP with DNS, QUIC, in-process memory; each connection metered.
+//! The transports: TCP with DNS, QUIC, in-process memory, relayed circuits; each connection metered.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,7 +10,7 @@ use libp2p::{
     },
     dns,
     identity::Keypair,
-    noise, quic, tcp, yamux,
+    noise, quic, relay, tcp, yamux,
 };
 
 use crate::{
@@ -40,6 +40,7 @@ pub(crate) fn build(
     counters: &Arc<Counters>,
     ledgers: &Arc<Ledgers>,
     gate: &Arc<Gate>,
+    relay: Option<relay::client::Transport>,
 ) -> Result<Connections, StartError> {
     let mut transports = Vec::new();
     if config.enable_tcp {
@@ -61,6 +62,11 @@ pub(crate) fn build(
             None => memory,
         });
     }
+    transport = match (relay, transport) {
+        // Before DNS for the same reason. It dials the relay through all of the others.
+        (Some(relay), Some(others)) => Some(or(secured(relay, keypair)?, others)),
+        (_, others) => others,
+    };
     let transport = transport.ok_or_else(|| StartError::Config("no transport is enabled".to_owned()))?;
     let (counters, ledgers) = (Arc::clone(counters), Arc::clone(ledgers));
     Ok(transport
