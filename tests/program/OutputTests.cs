@@ -67,10 +67,11 @@ public sealed class OutputTests
             line.RootElement.GetProperty("error").GetString()));
     }
 
-    private static NetworkEvent Of(NetworkEventKind kind) => new(
-        kind,
-        Peer,
-        kind is NetworkEventKind.Error or NetworkEventKind.Faulted or NetworkEventKind.GossipRejected ? new NetworkError(NetworkErrorKind.Other, "broken") : "spam") { Flag = true };
+    private static NetworkEvent Of(NetworkEventKind kind)
+    {
+        bool failed = kind is NetworkEventKind.Error or NetworkEventKind.Faulted or NetworkEventKind.GossipRejected;
+        return new NetworkEvent(kind, Peer, failed ? new NetworkError(NetworkErrorKind.Other, "broken") : "spam") { Flag = true };
+    }
 
     private static string Text(in NetworkEvent told)
     {

@@ -27,7 +27,6 @@ internal sealed class ValidationLane : IThreadPoolWorkItem
 {
     // After this many items a lane makes room for other work of the pool.
     private const int Turn = 256;
-    private const int FirstItems = 64;
     private const int None = -1;
 
     private readonly Lock _gate = new();
@@ -36,9 +35,10 @@ internal sealed class ValidationLane : IThreadPoolWorkItem
     private readonly VerdictBatch _verdicts;
     private readonly long _deadlineTicks;
     private readonly Dictionary<PeerEntry, int> _queueOf = [];
-    private Item[] _items = [];
+    private readonly Item[] _items;
     private PeerQueue[] _queues = [];
     private int _freeItem = None;
+    private int _usedItems;
     private int _freeQueue = None;
     private int _turn = None;
     private int _count;
@@ -49,6 +49,7 @@ internal sealed class ValidationLane : IThreadPoolWorkItem
     public ValidationLane(LaneOptions options, ReportVerdicts report, ILaneWork work)
     {
         _options = options;
+        _items = new Item[options.Capacity];
         _work = work;
         _verdicts = new VerdictBatch(report, options.Time, TryAnswer);
         _deadlineTicks = options.Deadline is { } deadline ? (long)(deadline.TotalSeconds * options.Time.TimestampFrequency) : long.MaxValue;
@@ -219,17 +220,12 @@ internal sealed class ValidationLane : IThreadPoolWorkItem
         return false;
     }
 
+    // Slots are used again before new ones are, so memory that no backlog ever needed stays untouched.
     private int TakeItem()
     {
         if (_freeItem == None)
         {
-            int from = _items.Length;
-            Array.Resize(ref _items, (int)Math.Min(_options.Capacity, Math.Max(FirstItems, from * 2L)));
-            for (int i = _items.Length - 1; i >= from; i--)
-            {
-                _items[i].Next = _freeItem;
-                _freeItem = i;
-            }
+            return _usedItems++;
         }
 
         int slot = _freeItem;
