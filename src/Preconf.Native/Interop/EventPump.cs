@@ -6,8 +6,9 @@ internal interface INativeEventSink
     /// <summary>One event; its payload stays readable until its lease is given back.</summary>
     void OnEvent(in PcnEvent nativeEvent);
 
-    /// <summary>The end of a batch: a good moment to wake whoever waits.</summary>
-    void OnBatchEnd();
+    /// <summary>The end of a batch, or of the time it asked for.</summary>
+    /// <returns>Milliseconds after which it wants to be called again though nothing comes; <see cref="uint.MaxValue"/>: it need not be.</returns>
+    uint OnBatchEnd();
 
     /// <summary>Nothing comes after this. <paramref name="failure"/> is a fault of the pump itself.</summary>
     void OnEnd(Exception? failure);
@@ -55,11 +56,13 @@ internal sealed class EventPump
 
     private void Drain()
     {
+        uint patience = uint.MaxValue;
         while (true)
         {
-            PcnStatus status = _node.WaitEvents(uint.MaxValue, out ReadOnlySpan<PcnEvent> events);
+            PcnStatus status = _node.WaitEvents(patience, out ReadOnlySpan<PcnEvent> events);
             if (status == PcnStatus.Timeout)
             {
+                patience = _sink.OnBatchEnd();
                 continue;
             }
 
@@ -85,7 +88,7 @@ internal sealed class EventPump
                 events = events[count..];
             }
 
-            _sink.OnBatchEnd();
+            patience = _sink.OnBatchEnd();
         }
     }
 }

@@ -4,8 +4,9 @@ using System.Threading.Tasks.Sources;
 namespace Preconf.Native.Network;
 
 /// <summary>
-/// One reader of a stream of events, with a bounded ring of its own. When it falls behind by more than its capacity it loses
-/// the oldest events, counted in <see cref="Dropped"/>. Waiting and reading allocate nothing. One consumer at a time; dispose from any thread.
+/// One reader of a stream of events, with a ring of its own, bounded in events and in the bytes they keep alive. When it falls behind by more
+/// it loses the oldest, counted in <see cref="Dropped"/>, and reads in their place one event that says how many: for a node's events
+/// <see cref="NetworkEventKind.EventsDropped"/>. Waiting and reading allocate nothing. One consumer at a time; dispose from any thread.
 /// </summary>
 /// <typeparam name="T">The events' type.</typeparam>
 public sealed class EventReader<T> : IValueTaskSource<bool>, IDisposable
@@ -16,21 +17,24 @@ public sealed class EventReader<T> : IValueTaskSource<bool>, IDisposable
     private readonly BroadcastBuffer<T> _source;
     private readonly Lock _gate = new();
     private readonly int _capacity;
+    private readonly long _maxBytes;
     private ManualResetValueTaskSourceCore<bool> _core = new() { RunContinuationsAsynchronously = true };
     private CancellationTokenRegistration _registration;
     private T[] _ring = [];
     private int _head;
     private int _count;
+    private long _bytes;
     private long _dropped;
     private long _taken;
     private bool _waiting;
     private bool _completed;
     private Exception? _error;
 
-    internal EventReader(BroadcastBuffer<T> source, int capacity)
+    internal EventReader(BroadcastBuffer<T> source, int capacity, long maxBytes)
     {
         _source = source;
         _capacity = capacity;
+        _maxBytes = maxBytes;
     }
 
     /// <summary>Events lost so far because this reader was too slow.</summary>
@@ -48,7 +52,19 @@ public sealed class EventReader<T> : IValueTaskSource<bool>, IDisposable
         }
     }
 
-    /// <summary>Events lost since the last call of this method.</summary>
+    /// <summary>Bytes of txlists and the like that the waiting events keep alive.</summary>
+    public long Bytes
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _bytes;
+            }
+        }
+    }
+
+    /// <summary>Events lost since the last call of this method, or the last event read that told of lost ones.</summary>
     /// <returns>How many; 0 when none.</returns>
     public long TakeDropped()
     {
@@ -60,7 +76,7 @@ public sealed class EventReader<T> : IValueTaskSource<bool>, IDisposable
         }
     }
 
-    /// <summary>Takes the next event, if there is one.</summary>
+    /// <summary>Takes the next event, if there is one. Where events were lost, the next one says how many.</summary>
     /// <param name="value">The event.</param>
     /// <returns>False when none waits.</returns>
     public bool TryRead(out T value)
@@ -73,13 +89,15 @@ public sealed class EventReader<T> : IValueTaskSource<bool>, IDisposable
                 return false;
             }
 
-            ref T slot = ref _ring[_head];
-            value = slot;
+            long lost = _dropped - _taken;
+            if (lost != 0 && _source.TryTell(lost, out value))
+            {
+                _taken = _dropped;
+                return true;
+            }
 
-            // What the event refers to must not live on in the ring.
-            slot = default;
-            _head = _head + 1 == _ring.Length ? 0 : _head + 1;
-            _count--;
+            value = _ring[_head];
+            DropHead();
             return true;
         }
     }
@@ -152,6 +170,7 @@ public sealed class EventReader<T> : IValueTaskSource<bool>, IDisposable
         lock (_gate)
         {
             _count = 0;
+            _bytes = 0;
             _ring = [];
         }
 
@@ -169,9 +188,10 @@ public sealed class EventReader<T> : IValueTaskSource<bool>, IDisposable
     void IValueTaskSource<bool>.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
         _core.OnCompleted(continuation, state, token, flags);
 
-    internal void Enqueue(in T value)
+    internal void Enqueue(in T value, long weight)
     {
         bool wake;
+        int lost = 0;
         lock (_gate)
         {
             if (_completed)
@@ -179,18 +199,30 @@ public sealed class EventReader<T> : IValueTaskSource<bool>, IDisposable
                 return;
             }
 
-            if (_count == _ring.Length && !TryGrow())
+            while (_count != 0 && weight > _maxBytes - _bytes)
             {
-                _head = _head + 1 == _ring.Length ? 0 : _head + 1;
-                _count--;
-                _dropped++;
+                DropHead();
+                lost++;
             }
 
+            if (_count == _ring.Length && !TryGrow())
+            {
+                DropHead();
+                lost++;
+            }
+
+            _dropped += lost;
+            _bytes += weight;
             int tail = _head + _count;
             _ring[tail >= _ring.Length ? tail - _ring.Length : tail] = value;
             _count++;
             wake = _waiting;
             _waiting = false;
+        }
+
+        if (lost != 0)
+        {
+            _source.Count(lost);
         }
 
         if (wake)
@@ -228,6 +260,17 @@ public sealed class EventReader<T> : IValueTaskSource<bool>, IDisposable
         {
             _core.SetException(error);
         }
+    }
+
+    private void DropHead()
+    {
+        ref T slot = ref _ring[_head];
+        _bytes -= _source.Weigh(in slot);
+
+        // What the event refers to must not live on in the ring.
+        slot = default;
+        _head = _head + 1 == _ring.Length ? 0 : _head + 1;
+        _count--;
     }
 
     private bool TryAnswer(out ValueTask<bool> answer)

@@ -10,21 +10,15 @@ using Preconf.Native.Validation;
 namespace Preconf.Native.Network;
 
 /// <summary>
-/// What a lane does: decodes gossip in place, verifies it, gives the verdict, stores and tells; and answers peers' requests.
-/// Nothing here allocates for a commitment.
+/// What a lane does with gossip: decodes it in place, verifies it, gives the verdict, stores and tells. Nothing here allocates for a commitment.
 /// </summary>
 internal sealed class GossipWork(NodeCore core) : ILaneWork
 {
-    private readonly Responder _responder = new(core);
+    // What was stored longer ago comes too late for gossip: it is a replay.
+    private static readonly TimeSpan NewsFor = TimeSpan.FromMinutes(10);
 
     public void Process(in PcnEvent nativeEvent, PeerEntry peer, VerdictBatch verdicts)
     {
-        if ((PcnEventKind)nativeEvent.kind == PcnEventKind.Request)
-        {
-            _responder.Answer(in nativeEvent, peer);
-            return;
-        }
-
         NetworkEvent told;
         byte verdict;
         try
@@ -38,12 +32,14 @@ internal sealed class GossipWork(NodeCore core) : ILaneWork
             // The host's validator or store threw: nobody's fault on the network.
             verdict = Verdicts.Ignore;
             told = new NetworkEvent(
-                NetworkEventKind.Error, peer.Id, new NetworkError(NetworkErrorKind.GossipValidation, $"the validator or store threw {error.GetType().Name}: {error.Message}"));
+                NetworkEventKind.Error, peer.Id, new NetworkError(NetworkErrorKind.GossipValidation, $"the validator or store threw {NodeCore.Describe(error)}"));
         }
 
         verdicts.Add(in nativeEvent, verdict);
         core.Emit(in told);
     }
+
+    public void Late(in PcnEvent nativeEvent, PeerEntry peer) => core.TellLate(peer, (GossipTopic)nativeEvent.topic);
 
     private byte Commitment(ReadOnlySpan<byte> data, PeerEntry peer, out NetworkEvent told)
     {
@@ -64,7 +60,7 @@ internal sealed class GossipWork(NodeCore core) : ILaneWork
             }
 
             NetworkEventKind kind = Kind(outcome.Verdict);
-            told = new NetworkEvent(kind, peer.Id, in commitment, in signer, in hash)
+            told = new NetworkEvent(kind, peer.Id, in commitment, in signer, in hash, ErrorOf(kind, outcome.Reason))
             {
                 BlockNumber = commitment.Commitment.Preconf.BlockNumber,
                 Reason = outcome.Reason,
@@ -80,16 +76,21 @@ internal sealed class GossipWork(NodeCore core) : ILaneWork
             core.Reputation.Report(peer.Id, ReputationReason.Accepted);
         }
 
+        bool forward = core.Forwarded.Add(in commitment.Signature) && (stored != StoreResult.Duplicate || IsNews(in hash));
         told = new NetworkEvent(isNew ? NetworkEventKind.GossipSignedCommitment : NetworkEventKind.GossipIgnored, peer.Id, in commitment, in signer, in hash)
         {
             BlockNumber = commitment.Commitment.Preconf.BlockNumber,
             Reason = isNew ? ValidationReason.None : stored == StoreResult.Duplicate ? ValidationReason.Duplicate : ValidationReason.StoreRefused,
-            Flag = stored == StoreResult.Superseded,
+            Flag = isNew ? stored == StoreResult.Superseded : forward,
         };
 
-        // A duplicate by content that is new to gossip was forwarded by us before; a store at its bounds still relays what is valid.
-        return stored == StoreResult.Duplicate ? Verdicts.Ignore : Verdicts.Accept;
+        return isNew || forward ? Verdicts.Accept : Verdicts.Ignore;
     }
+
+    // What is held already but never went through gossip here was got by a request, or put in the store by the host, while it was on its way: those
+    // behind this node have not seen it. Once is enough, and nothing old is brought back to life.
+    private bool IsNews(in Bytes32 preconfirmationHash) =>
+        core.Store.TryGetByHash(in preconfirmationHash, out StoredCommitment held) && core.Time.GetUtcNow() - held.ReceivedAt <= NewsFor;
 
     private byte TxList(ReadOnlySpan<byte> data, PeerEntry peer, out NetworkEvent told)
     {
@@ -119,18 +120,20 @@ internal sealed class GossipWork(NodeCore core) : ILaneWork
 
         if (core.Store.ContainsTxList(in named))
         {
-            told = Refused(NetworkEventKind.GossipIgnored, peer, GossipTopic.TxLists, named, ValidationReason.Duplicate);
-            return Verdicts.Accept;
+            bool forward = core.Forwarded.Add(in named);
+            told = Refused(NetworkEventKind.GossipIgnored, peer, GossipTopic.TxLists, named, ValidationReason.Duplicate, forward);
+            return forward ? Verdicts.Accept : Verdicts.Ignore;
         }
 
         bool referenced = core.Store.IsReferenced(in named);
-        if (!referenced && !core.Reputation.IsTrusted(peer.Id) && !peer.TxListAllowance.TryTake(view.TxList.Length))
+        if (!referenced && !core.Reputation.IsTrusted(peer.Id) && !core.TryTakeAllowance(peer, view.TxList.Length))
         {
             told = Refused(NetworkEventKind.GossipIgnored, peer, GossipTopic.TxLists, named, ValidationReason.TxListUnreferenced);
             return Verdicts.Ignore;
         }
 
         StoreResult stored = core.Store.AddTxList(in named, view.TxList);
+        core.Forwarded.Add(in named);
         if (referenced && stored == StoreResult.Added)
         {
             core.Reputation.Report(peer.Id, ReputationReason.Accepted);
@@ -138,12 +141,15 @@ internal sealed class GossipWork(NodeCore core) : ILaneWork
 
         told = stored == StoreResult.Added && core.Store.TryGetTxList(in named, out ReadOnlyMemory<byte> kept)
             ? new NetworkEvent(NetworkEventKind.GossipRawTxList, peer.Id, new RawTxListGossip(named, kept)) { Topic = GossipTopic.TxLists, Hash = named }
-            : Refused(NetworkEventKind.GossipIgnored, peer, GossipTopic.TxLists, named, stored == StoreResult.Duplicate ? ValidationReason.Duplicate : ValidationReason.StoreRefused);
+            : Refused(NetworkEventKind.GossipIgnored, peer, GossipTopic.TxLists, named, stored == StoreResult.Duplicate ? ValidationReason.Duplicate : ValidationReason.StoreRefused, forwarded: true);
         return Verdicts.Accept;
     }
 
-    private static NetworkEvent Refused(NetworkEventKind kind, PeerEntry peer, GossipTopic topic, in Bytes32 hash, ValidationReason reason) =>
-        new(kind, peer.Id) { Topic = topic, Hash = hash, Reason = reason };
+    private static NetworkEvent Refused(NetworkEventKind kind, PeerEntry peer, GossipTopic topic, in Bytes32 hash, ValidationReason reason, bool forwarded = false) =>
+        new(kind, peer.Id, ErrorOf(kind, reason)) { Topic = topic, Hash = hash, Reason = reason, Flag = forwarded };
+
+    private static NetworkError? ErrorOf(NetworkEventKind kind, ValidationReason reason) =>
+        kind == NetworkEventKind.GossipRejected ? GossipErrors.For(reason) : null;
 
     private static NetworkEventKind Kind(ValidationVerdict verdict) => verdict switch
     {

@@ -1,15 +1,17 @@
+using Preconf.Native.Validation;
+
 namespace Preconf.Native.Network;
 
 /// <summary>What kind of failure a <see cref="NetworkException"/> or an error event tells of. The reference's sixteen.</summary>
 public enum NetworkErrorKind
 {
-    /// <summary>A gossip payload is not the SSZ of its topic.</summary>
+    /// <summary>A gossip payload is not the SSZ of its topic: in <see cref="NetworkEventKind.GossipRejected"/>.</summary>
     GossipDecode,
 
-    /// <summary>A validator refused a gossip payload, one's own included.</summary>
+    /// <summary>A validator refused a gossip payload (in <see cref="NetworkEventKind.GossipRejected"/>) or one's own publish, or it threw.</summary>
     GossipValidation,
 
-    /// <summary>A gossip payload broke the protocol's rules (size, topic).</summary>
+    /// <summary>A gossip payload broke the protocol's size: in <see cref="NetworkEventKind.GossipRejected"/>.</summary>
     GossipInvalid,
 
     /// <summary>A request's arguments or a response's content are not valid.</summary>
@@ -45,7 +47,7 @@ public enum NetworkErrorKind
     /// <summary>The node takes no commands: it has not started, is stopping, or has stopped.</summary>
     SendCommandFailed,
 
-    /// <summary>Events were dropped because a reader or a queue was too slow.</summary>
+    /// <summary>Events were dropped because a reader or a queue was too slow: in <see cref="NetworkEventKind.EventsDropped"/>.</summary>
     ChannelBackpressure,
 
     /// <summary>Anything else, faults of the native part included.</summary>
@@ -67,6 +69,25 @@ public static class NetworkErrorKindExtensions
     /// <returns>Lower-case words joined by underscores; <c>other</c> for values outside the enumeration.</returns>
     public static string ToCode(this NetworkErrorKind kind) =>
         (uint)kind < (uint)Codes.Length ? Codes[(int)kind] : Codes[(int)NetworkErrorKind.Other];
+}
+
+/// <summary>Gossip's refusals as errors, made once: a flood of bad gossip costs no allocation.</summary>
+internal static class GossipErrors
+{
+    private static readonly NetworkError[] ByReason = [.. Enum.GetValues<ValidationReason>().Select(Of)];
+
+    /// <summary>The queue in front of validation has no room left for a peer's gossip.</summary>
+    public static readonly NetworkError QueueFull = new(NetworkErrorKind.ChannelBackpressure, "gossip came faster than it is validated and was dropped");
+
+    /// <summary>The error of a rejection.</summary>
+    public static NetworkError For(ValidationReason reason) => (uint)reason < (uint)ByReason.Length ? ByReason[(int)reason] : Of(reason);
+
+    private static NetworkError Of(ValidationReason reason) => reason switch
+    {
+        ValidationReason.Undecodable => new NetworkError(NetworkErrorKind.GossipDecode, "the payload is not the SSZ of its topic"),
+        ValidationReason.TxListTooLarge => new NetworkError(NetworkErrorKind.GossipInvalid, "the txlist is over 2 MiB"),
+        _ => new NetworkError(NetworkErrorKind.GossipValidation, $"not valid: {reason}"),
+    };
 }
 
 /// <summary>An error as events carry it: its kind and a text for people.</summary>

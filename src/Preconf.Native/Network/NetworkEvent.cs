@@ -49,10 +49,17 @@ public enum NetworkEventKind
     /// <summary>Something failed: <see cref="NetworkEvent.Error"/>.</summary>
     Error,
 
-    /// <summary>Gossip was refused by the sender's fault: <see cref="NetworkEvent.Reason"/>; not forwarded, not stored.</summary>
+    /// <summary>
+    /// Gossip was refused by the sender's fault: <see cref="NetworkEvent.Reason"/>; not forwarded, not stored. <see cref="NetworkEvent.Error"/> is what the
+    /// reference tells of it in an error event of its own: <see cref="NetworkErrorKind.GossipDecode"/>, <see cref="NetworkErrorKind.GossipInvalid"/> or
+    /// <see cref="NetworkErrorKind.GossipValidation"/>.
+    /// </summary>
     GossipRejected,
 
-    /// <summary>Gossip was neither forwarded nor held against its sender: <see cref="NetworkEvent.Reason"/>.</summary>
+    /// <summary>
+    /// Gossip was not stored and is not held against its sender: <see cref="NetworkEvent.Reason"/>. It was forwarded all the same where
+    /// <see cref="NetworkEvent.Flag"/> says so: it is valid and new to gossip here, such as what was first got by a request.
+    /// </summary>
     GossipIgnored,
 
     /// <summary>Gossip waits for its parent or schedule: <see cref="NetworkEvent.Reason"/>. No penalty.</summary>
@@ -70,10 +77,13 @@ public enum NetworkEventKind
     /// <summary>A peer takes messages more slowly than they come; <see cref="NetworkEvent.Count"/> were dropped for it.</summary>
     SlowPeer,
 
-    /// <summary><see cref="NetworkEvent.Count"/> gossip messages or events were dropped for want of room.</summary>
+    /// <summary>
+    /// <see cref="NetworkEvent.Count"/> gossip messages were dropped for want of room, or as many events of this reader's in whose place this one stands
+    /// (then <see cref="NetworkEvent.IsReaderLoss"/>). <see cref="NetworkEvent.Error"/> is of kind <see cref="NetworkErrorKind.ChannelBackpressure"/>.
+    /// </summary>
     EventsDropped,
 
-    /// <summary>A verdict came after the gossip layer had forgotten the message.</summary>
+    /// <summary>Validation was not done before the gossip layer forgets a message: it is not forwarded. What validation finds is told in an event of its own.</summary>
     VerdictLate,
 
     /// <summary>A proven fault cost a peer some of its score; <see cref="NetworkEvent.Text"/> says why.</summary>
@@ -104,6 +114,9 @@ public enum NetworkEventKind
 /// </summary>
 public readonly struct NetworkEvent
 {
+    private static readonly NetworkError ReaderTooSlow = new(
+        NetworkErrorKind.ChannelBackpressure, "this reader was too slow and lost the oldest events; read faster, or raise the subscription's capacity or bytes");
+
     private readonly object? _payload;
     private readonly SignedCommitment _commitment;
 
@@ -118,8 +131,8 @@ public readonly struct NetworkEvent
         _payload = payload;
     }
 
-    internal NetworkEvent(NetworkEventKind kind, PeerId? peer, in SignedCommitment commitment, in Address signer, in Bytes32 hash)
-        : this(kind, peer)
+    internal NetworkEvent(NetworkEventKind kind, PeerId? peer, in SignedCommitment commitment, in Address signer, in Bytes32 hash, NetworkError? error = null)
+        : this(kind, peer, error)
     {
         _commitment = commitment;
         Signer = signer;
@@ -179,11 +192,30 @@ public readonly struct NetworkEvent
     /// <summary>The address, for <see cref="NetworkEventKind.NewListenAddress"/>, <see cref="NetworkEventKind.PeerConnected"/> and <see cref="NetworkEventKind.PeerMoved"/>.</summary>
     public Multiaddr? Address => _payload as Multiaddr;
 
-    /// <summary>The error, for <see cref="NetworkEventKind.Error"/> and <see cref="NetworkEventKind.Faulted"/>.</summary>
+    /// <summary>
+    /// The error, for <see cref="NetworkEventKind.Error"/>, <see cref="NetworkEventKind.Faulted"/>, <see cref="NetworkEventKind.GossipRejected"/> and
+    /// <see cref="NetworkEventKind.EventsDropped"/>.
+    /// </summary>
     public NetworkError? Error => _payload as NetworkError;
+
+    /// <summary>Whether this stands in place of events that its reader was too slow for.</summary>
+    public bool IsReaderLoss => ReferenceEquals(_payload, ReaderTooSlow);
 
     /// <summary>A text for people, where there is one.</summary>
     public string? Text => _payload as string;
+
+    /// <summary>What a reader gets in place of events it lost.</summary>
+    internal static NetworkEvent Lost(long count) => new(NetworkEventKind.EventsDropped, payload: ReaderTooSlow) { Count = count };
+
+    /// <summary>The bytes that an event keeps alive.</summary>
+    internal static long Weigh(in NetworkEvent networkEvent) => networkEvent._payload switch
+    {
+        null => 0,
+        RawTxListGossip txList => txList.TxList.Length,
+        GetCommitmentsByNumberResponse page => (long)page.Commitments.Count * System.Runtime.CompilerServices.Unsafe.SizeOf<SignedCommitment>(),
+        string text => text.Length * sizeof(char),
+        _ => 0,
+    };
 
     /// <inheritdoc/>
     public override string ToString() => Peer is null ? $"{Kind} {_payload}" : $"{Kind} {Peer} {_payload}";

@@ -29,11 +29,22 @@ internal readonly struct RawResponse(in PcnEvent nativeEvent, PeerEntry? peer)
 /// </summary>
 internal sealed partial class NodeCore : INativeEventSink
 {
+    // gossipsub forgets a message after twelve heartbeats.
+    private const int HeartbeatsToVerdict = 10;
+
+    // While lanes are busy, what they hold up is looked at this often.
+    private const uint WatchMilliseconds = 20;
+
+    private const int RequestsQueued = 4096;
+    private const int ForwardedRemembered = 16_384;
+
     private readonly ILogger _logger;
     private readonly OperatorRules _rules;
     private readonly BanScope _banScope;
     private readonly NativeLogForwarder _logs;
     private readonly ValidationLane[] _lanes;
+    private readonly ValidationLane[] _requestLanes;
+    private readonly TxListAllowances _txListAllowances;
     private readonly EventPump _pump;
     private readonly TaskCompletionSource _pumpEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Lock _addressGate = new();
@@ -41,6 +52,9 @@ internal sealed partial class NodeCore : INativeEventSink
     private string? _fault;
     private int _readers;
     private int _closing;
+    private long _watchedAt;
+    private long _gossipDropped;
+    private long _verdictsLate;
 
     public NodeCore(P2pConfig config, P2pNodeServices services, OperatorRules rules, NodeHandle node, PeerId localPeerId, BroadcastBuffer<NetworkEvent> events)
     {
@@ -67,13 +81,12 @@ internal sealed partial class NodeCore : INativeEventSink
         _rules = rules;
         _banScope = new BanScope(config.Reputation.NeverBanned);
         Reputation = OpenReputation();
-        GossipWork work = new(this);
-        _lanes = new ValidationLane[config.Resources.ValidationLanes];
-        for (int i = 0; i < _lanes.Length; i++)
-        {
-            _lanes[i] = new ValidationLane(config.Resources.RingSlots, node, work);
-        }
-
+        _txListAllowances = new TxListAllowances(config.Gossip, Time);
+        ReportVerdicts report = verdicts => node.Report(verdicts);
+        LaneOptions gossip = new(2 * config.Resources.RingSlots, config.Gossip.Heartbeat * HeartbeatsToVerdict, Time);
+        _lanes = Lanes(() => new ValidationLane(gossip, report, new GossipWork(this)));
+        LaneOptions requests = new(RequestsQueued, Deadline: null, Time);
+        _requestLanes = Lanes(() => new ValidationLane(requests, report, new RequestWork(this)));
         _pump = new EventPump(node, this);
         Finished = FinishAsync();
     }
@@ -101,6 +114,15 @@ internal sealed partial class NodeCore : INativeEventSink
     public PendingTable<ValueTuple, PeerId> Dials { get; }
 
     public IRequestLimiter? Inbound { get; }
+
+    /// <summary>What was published or judged valid in gossip lately.</summary>
+    public ForwardedGossip Forwarded { get; } = new(ForwardedRemembered);
+
+    /// <summary>Gossip that found its lane, or its peer's share of it, full.</summary>
+    public long GossipDropped => Interlocked.Read(ref _gossipDropped);
+
+    /// <summary>Gossip answered at its deadline because its validation was not done.</summary>
+    public long VerdictsLate => Interlocked.Read(ref _verdictsLate);
 
     public StateSignal Changed { get; } = new();
 
@@ -191,8 +213,24 @@ internal sealed partial class NodeCore : INativeEventSink
         }
     }
 
-    void INativeEventSink.OnBatchEnd()
+    uint INativeEventSink.OnBatchEnd()
     {
+        if (Array.TrueForAll(_lanes, static lane => lane.IsIdle))
+        {
+            return uint.MaxValue;
+        }
+
+        long now = Stopwatch.GetTimestamp();
+        if (Stopwatch.GetElapsedTime(_watchedAt, now).TotalMilliseconds >= WatchMilliseconds)
+        {
+            _watchedAt = now;
+            foreach (ValidationLane lane in _lanes)
+            {
+                lane.Watch();
+            }
+        }
+
+        return WatchMilliseconds;
     }
 
     void INativeEventSink.OnEnd(Exception? failure)
@@ -208,25 +246,41 @@ internal sealed partial class NodeCore : INativeEventSink
         _pumpEnded.TrySetResult();
     }
 
-    private void OnPublished(in NetworkEvent prepared, PublishResult result) => Events.Publish(prepared with { Publish = result });
+    /// <summary>Takes an unreferenced txlist from a peer's allowance.</summary>
+    public bool TryTakeAllowance(PeerEntry peer, int length) => _txListAllowances.TryTake(peer.TxListAllowance, length);
+
+    /// <summary>A message was answered Ignore because its validation is not done.</summary>
+    public void TellLate(PeerEntry peer, GossipTopic topic)
+    {
+        Interlocked.Increment(ref _verdictsLate);
+        Events.Publish(new NetworkEvent(NetworkEventKind.VerdictLate, peer.Id) { Topic = topic });
+    }
+
+    private PublishResult OnPublished(in NetworkEvent prepared, PublishResult result)
+    {
+        PublishResult told = result with { Stored = prepared.Publish.Stored };
+        Events.Publish(prepared with { Publish = told });
+        return told;
+    }
 
     private void OnGossip(in PcnEvent nativeEvent)
     {
         PeerEntry? peer = Peers.Find(nativeEvent.peer);
-        if (peer is not null && LaneOf(peer).TryEnqueue(in nativeEvent, peer))
+        if (peer is not null && LaneOf(_lanes, peer).TryEnqueue(in nativeEvent, peer))
         {
             return;
         }
 
+        Interlocked.Increment(ref _gossipDropped);
         PcnVerdict ignore = new() { token = nativeEvent.token, lease = nativeEvent.lease, verdict = Verdicts.Ignore };
         Native.Report(new ReadOnlySpan<PcnVerdict>(in ignore));
-        Events.Publish(new NetworkEvent(NetworkEventKind.EventsDropped, peer?.Id) { Count = 1, Topic = (GossipTopic)nativeEvent.topic });
+        Events.Publish(new NetworkEvent(NetworkEventKind.EventsDropped, peer?.Id, GossipErrors.QueueFull) { Count = 1, Topic = (GossipTopic)nativeEvent.topic });
     }
 
     private void OnRequest(in PcnEvent nativeEvent)
     {
         PeerEntry? peer = Peers.Find(nativeEvent.peer);
-        if (peer is not null && LaneOf(peer).TryEnqueue(in nativeEvent, peer))
+        if (peer is not null && LaneOf(_requestLanes, peer).TryEnqueue(in nativeEvent, peer))
         {
             return;
         }
@@ -271,8 +325,7 @@ internal sealed partial class NodeCore : INativeEventSink
         }
 
         Multiaddr? address = split >= 0 && Multiaddr.TryParse(text[(split + 1)..], out Multiaddr? parsed) ? parsed : null;
-        ByteAllowance allowance = new(Config.Gossip.UnreferencedTxListBurst, Config.Gossip.UnreferencedTxListRate, Time);
-        Peers.Add(new PeerEntry(nativeEvent.peer, id, address, nativeEvent.flag != 0, Time.GetUtcNow(), allowance));
+        Peers.Add(new PeerEntry(nativeEvent.peer, id, address, nativeEvent.flag != 0, Time.GetUtcNow(), _txListAllowances.Of(id)));
         Changed.Pulse();
         Events.Publish(new NetworkEvent(NetworkEventKind.PeerConnected, id, address) { Flag = nativeEvent.flag != 0 });
     }
@@ -311,7 +364,7 @@ internal sealed partial class NodeCore : INativeEventSink
                 Events.Publish(new NetworkEvent(NetworkEventKind.VerdictLate, peer?.Id) { Topic = (GossipTopic)nativeEvent.topic });
                 break;
             case PcnEventKind.Dropped:
-                Events.Publish(new NetworkEvent(NetworkEventKind.EventsDropped) { Count = nativeEvent.count });
+                Events.Publish(new NetworkEvent(NetworkEventKind.EventsDropped, payload: GossipErrors.QueueFull) { Count = nativeEvent.count });
                 break;
             case PcnEventKind.RequestAborted:
                 if ((PcnRequestError)nativeEvent.code == PcnRequestError.BadFrame && peer is not null)
@@ -387,7 +440,9 @@ internal sealed partial class NodeCore : INativeEventSink
         Events.Publish(new NetworkEvent(NetworkEventKind.Faulted, LocalPeerId, new NetworkError(NetworkErrorKind.Other, text)));
     }
 
-    private ValidationLane LaneOf(PeerEntry peer) => _lanes[peer.Number % (ulong)_lanes.Length];
+    private static ValidationLane LaneOf(ValidationLane[] lanes, PeerEntry peer) => lanes[peer.Number % (ulong)lanes.Length];
+
+    private ValidationLane[] Lanes(Func<ValidationLane> make) => [.. Enumerable.Range(0, Config.Resources.ValidationLanes).Select(_ => make())];
 
     private async Task FinishAsync()
     {
@@ -419,7 +474,7 @@ internal sealed partial class NodeCore : INativeEventSink
     {
         long started = Stopwatch.GetTimestamp();
         TimeSpan Left() => Config.StopTimeout - Stopwatch.GetElapsedTime(started);
-        while (Volatile.Read(ref _readers) != 0 || !Array.TrueForAll(_lanes, lane => lane.IsIdle))
+        while (Volatile.Read(ref _readers) != 0 || !Array.TrueForAll(_lanes, lane => lane.IsIdle) || !Array.TrueForAll(_requestLanes, lane => lane.IsIdle))
         {
             if (Left() <= TimeSpan.Zero)
             {
@@ -430,6 +485,19 @@ internal sealed partial class NodeCore : INativeEventSink
         }
 
         return _pump.Join(Left() > TimeSpan.Zero ? Left() : TimeSpan.Zero) && await Task.Run(() => Native.WaitStopped(Left())).ConfigureAwait(false);
+    }
+
+    /// <summary>What a host's code threw, in words; its own words may throw too.</summary>
+    public static string Describe(Exception error)
+    {
+        try
+        {
+            return $"{error.GetType().Name}: {error.Message}";
+        }
+        catch (Exception)
+        {
+            return error.GetType().Name;
+        }
     }
 
     public NetworkException Closed() => new(

@@ -41,8 +41,11 @@ public readonly record struct NodeStats
     /// <summary>Events waiting in the ring, now.</summary>
     public long RingUsed { get; init; }
 
-    /// <summary>Verdicts that came after the gossip layer had forgotten the message.</summary>
+    /// <summary>Gossip messages whose validation was not done in time: ignored then (not forwarded), or forgotten by the gossip layer first.</summary>
     public long VerdictsLate { get; init; }
+
+    /// <summary>Events that readers of this node lost because they were too slow, all readers together, since the node was made.</summary>
+    public long EventsDropped { get; init; }
 
     /// <summary>Native log lines dropped.</summary>
     public long LogsDropped { get; init; }

@@ -212,7 +212,10 @@ public sealed class GossipOptions
     /// <summary>Peers outside the mesh that get IHAVE at each heartbeat. Default 6.</summary>
     public int GossipLazy { get; set; } = 6;
 
-    /// <summary>Bytes of txlists no held commitment names that one peer may send at once. Default 16 MiB.</summary>
+    /// <summary>
+    /// Bytes of txlists no held commitment names that one peer may send at once, each list counted 1 KiB longer than it is. A reconnect gives nothing back.
+    /// Default 16 MiB.
+    /// </summary>
     public long UnreferencedTxListBurst { get; set; } = 16L << 20;
 
     /// <summary>Bytes a second by which that allowance refills. Default 2 MiB.</summary>
@@ -389,6 +392,12 @@ public sealed class ResourceOptions
 
     /// <summary>Events a slow reader may fall behind before it loses the oldest, counted. Default 1024.</summary>
     public int SubscriptionCapacity { get; set; } = 1024;
+
+    /// <summary>
+    /// Bytes of txlists and answers that the events a slow reader has not read yet may keep alive, for each reader; above it the oldest are lost, counted.
+    /// Default 64 MiB.
+    /// </summary>
+    public long SubscriptionBytes { get; set; } = 64L << 20;
 
     /// <summary>Requests of this node in flight at once. Default 4096.</summary>
     public int MaxRequestsInFlight { get; set; } = 4096;

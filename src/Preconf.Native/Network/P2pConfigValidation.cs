@@ -266,6 +266,7 @@ internal static class P2pConfigValidation
 
         Between("Resources.PeerQueueLength", resources.PeerQueueLength, 16, 1 << 20, faults);
         Between("Resources.SubscriptionCapacity", resources.SubscriptionCapacity, 1, 1 << 24, faults);
+        Between("Resources.SubscriptionBytes", resources.SubscriptionBytes, 4 << 20, long.MaxValue, faults);
         Between("Resources.MaxRequestsInFlight", resources.MaxRequestsInFlight, 1, 1 << 20, faults);
         Between("Store.MaxCommitments", config.Store.MaxCommitments, 1, int.MaxValue, faults);
         Between("Store.MaxTxLists", config.Store.MaxTxLists, 1, int.MaxValue, faults);

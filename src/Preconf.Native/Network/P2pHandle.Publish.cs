@@ -2,6 +2,7 @@ using Preconf.Native.Crypto;
 using Preconf.Native.Interop;
 using Preconf.Native.Protocol;
 using Preconf.Native.Ssz;
+using Preconf.Native.Storage;
 using Preconf.Native.Types;
 using Preconf.Native.Validation;
 
@@ -11,11 +12,11 @@ namespace Preconf.Native.Network;
 public sealed partial class P2pHandle
 {
     /// <summary>
-    /// Publishes a signed commitment: validates it, stores it, hands it to the peers. It is served from then on, whatever the outcome;
-    /// publishing it again is a duplicate unless nobody took it before.
+    /// Publishes a signed commitment: validates it, stores it, hands it to the peers. If the store took it (<see cref="PublishResult.Stored"/>) it is
+    /// served from then on, whatever the outcome; publishing it again is a duplicate unless nobody took it before.
     /// </summary>
     /// <param name="commitment">The commitment, signed.</param>
-    /// <param name="cancellationToken">Stops the waiting; what is queued is still sent.</param>
+    /// <param name="cancellationToken">Stops the waiting; what is queued is still sent, and <see cref="NetworkEventKind.Published"/> tells its outcome.</param>
     /// <returns>How many peers took it. <see cref="PublishOutcome.NoPeers"/> and <see cref="PublishOutcome.QueueFull"/> come after <see cref="P2pConfig.PublishTimeout"/>.</returns>
     /// <exception cref="NetworkException"><see cref="NetworkErrorKind.GossipValidation"/>: the validator refuses it; the text says why. Nothing was stored or sent.</exception>
     public ValueTask<PublishResult> PublishCommitmentAsync(SignedCommitment commitment, CancellationToken cancellationToken = default)
@@ -51,7 +52,7 @@ public sealed partial class P2pHandle
     /// <summary>Publishes a txlist: hashes it, stores it, hands it to the peers. Publish it before, or together with, the commitment that names it.</summary>
     /// <param name="txList">The bytes, at most 2 MiB; not changed until the task ends.</param>
     /// <param name="cancellationToken">Stops the waiting; what is queued is still sent.</param>
-    /// <returns>How many peers took it.</returns>
+    /// <returns>How many peers took it, and whether it is held and served here.</returns>
     /// <exception cref="NetworkException"><see cref="NetworkErrorKind.GossipValidation"/>: more than 2 MiB.</exception>
     public ValueTask<PublishResult> PublishTxListAsync(ReadOnlyMemory<byte> txList, CancellationToken cancellationToken = default) =>
         PublishTxListAsync(new RawTxListGossip(Keccak256.Hash(txList.Span), txList), cancellationToken);
@@ -89,10 +90,12 @@ public sealed partial class P2pHandle
         }
 
         Bytes32 hash = PreconfSigning.PreconfirmationHash(ssz[..PreconfirmationCodec.Size]);
-        core.Store.AddCommitment(in commitment, in hash, in signer);
+        StoreResult stored = core.Store.AddCommitment(in commitment, in hash, in signer);
+        core.Forwarded.Add(in commitment.Signature);
         NetworkEvent published = new(NetworkEventKind.Published, core.LocalPeerId, in commitment, in signer, in hash)
         {
             BlockNumber = commitment.Commitment.Preconf.BlockNumber,
+            Publish = new PublishResult { Stored = stored != StoreResult.Refused },
         };
         return Submit(core, in published, ssz, cancellationToken);
     }
@@ -109,12 +112,18 @@ public sealed partial class P2pHandle
                 NetworkErrorKind.GossipValidation, $"the txlist {named} of {bytes.Length} bytes is not valid ({outcome.Reason}; its bytes hash to {actual}): not published");
         }
 
-        core.Store.AddTxList(in named, bytes);
+        StoreResult stored = core.Store.AddTxList(in named, bytes);
+        core.Forwarded.Add(in named);
         byte[] buffer = System.Buffers.ArrayPool<byte>.Shared.Rent(RawTxListGossipCodec.EncodedLength(bytes.Length));
         try
         {
             int length = RawTxListGossipCodec.Encode(in named, bytes, buffer);
-            NetworkEvent published = new(NetworkEventKind.Published, core.LocalPeerId, txList) { Topic = GossipTopic.TxLists, Hash = named };
+            NetworkEvent published = new(NetworkEventKind.Published, core.LocalPeerId, txList)
+            {
+                Topic = GossipTopic.TxLists,
+                Hash = named,
+                Publish = new PublishResult { Stored = stored != StoreResult.Refused },
+            };
             return Submit(core, in published, buffer.AsSpan(0, length), cancellationToken);
         }
         finally
@@ -127,7 +136,7 @@ public sealed partial class P2pHandle
     {
         if (!core.Publishes.TryRent(cancellationToken, out PendingTable<NetworkEvent, PublishResult>.Operation? operation))
         {
-            return new(new PublishResult(PublishOutcome.QueueFull, 0));
+            return new(new PublishResult(PublishOutcome.QueueFull, 0) { Stored = published.Publish.Stored });
         }
 
         ValueTask<PublishResult> sent = operation.Task;

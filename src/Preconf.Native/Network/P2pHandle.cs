@@ -141,33 +141,28 @@ public sealed partial class P2pHandle
         return command.ExecuteAsync(this, cancellationToken);
     }
 
-    /// <summary>Subscribes to events from now on. Dispose the reader when done.</summary>
-    /// <param name="capacity">Events it may fall behind before the oldest are dropped and counted; null: <see cref="ResourceOptions.SubscriptionCapacity"/>.</param>
+    /// <summary>
+    /// Subscribes to events from now on. Dispose the reader when done. One that falls behind loses the oldest events, counted, and reads
+    /// <see cref="NetworkEventKind.EventsDropped"/> in their place.
+    /// </summary>
+    /// <param name="capacity">Events it may fall behind; null: <see cref="ResourceOptions.SubscriptionCapacity"/>.</param>
+    /// <param name="bytes">Bytes of txlists and answers these may keep alive; null: <see cref="ResourceOptions.SubscriptionBytes"/>.</param>
     /// <returns>A reader of its own; it ends after <see cref="NetworkEventKind.Stopped"/>.</returns>
-    public EventReader<NetworkEvent> Subscribe(int? capacity = null) => _node.Events.Subscribe(capacity ?? _node.Config.Resources.SubscriptionCapacity);
+    public EventReader<NetworkEvent> Subscribe(int? capacity = null, long? bytes = null) => _node.Events.Subscribe(
+        capacity ?? _node.Config.Resources.SubscriptionCapacity, bytes ?? _node.Config.Resources.SubscriptionBytes);
 
-    /// <summary>Subscribes and gives the events as an async stream, which ends after <see cref="NetworkEventKind.Stopped"/>.</summary>
+    /// <summary>
+    /// Subscribes and gives the events as an async stream, which ends after <see cref="NetworkEventKind.Stopped"/>. What is lost because the reader is too
+    /// slow is told in the stream (<see cref="NetworkEventKind.EventsDropped"/>). A stream that nobody reads or holds any more unsubscribes when it is collected.
+    /// </summary>
     /// <param name="cancellationToken">Ends the stream with <see cref="OperationCanceledException"/>.</param>
-    /// <returns>The events from the call on (not from the first read).</returns>
-    public IAsyncEnumerable<NetworkEvent> ReadEventsAsync(CancellationToken cancellationToken = default)
-    {
-        EventReader<NetworkEvent> reader = Subscribe();
-        return Stream(reader, cancellationToken);
+    /// <returns>The events from the call on (not from the first read). Read again, it gives those from the second reading on.</returns>
+    public IAsyncEnumerable<NetworkEvent> ReadEventsAsync(CancellationToken cancellationToken = default) => new EventStream(this, cancellationToken);
 
-        static async IAsyncEnumerable<NetworkEvent> Stream(
-            EventReader<NetworkEvent> reader, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
-        {
-            using (reader)
-            {
-                await foreach (NetworkEvent networkEvent in reader.ReadAllAsync(cancellationToken).ConfigureAwait(false))
-                {
-                    yield return networkEvent;
-                }
-            }
-        }
-    }
-
-    /// <summary>Calls a handler for each event, one after the other, on a task of its own: it may block and may stop the node. What it throws is logged.</summary>
+    /// <summary>
+    /// Calls a handler for each event, one after the other, on a task of its own: it may block and may stop the node. What it throws is logged. What is
+    /// lost because it is too slow is told to it: <see cref="NetworkEventKind.EventsDropped"/>.
+    /// </summary>
     /// <param name="handler">The handler.</param>
     /// <returns>Dispose it to unsubscribe.</returns>
     public IDisposable OnEvent(Action<NetworkEvent> handler)
@@ -204,7 +199,13 @@ public sealed partial class P2pHandle
             return default;
         }
 
-        return NodeStats.From(in stats, core.Requests.Count);
+        NodeStats native = NodeStats.From(in stats, core.Requests.Count);
+        return native with
+        {
+            GossipDropped = native.GossipDropped + core.GossipDropped,
+            VerdictsLate = native.VerdictsLate + core.VerdictsLate,
+            EventsDropped = _node.Events.Dropped,
+        };
     }
 
     internal NodeCore Core => _node.Core;

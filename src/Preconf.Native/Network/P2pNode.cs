@@ -51,7 +51,7 @@ public sealed class P2pNode : IAsyncDisposable
         Span<byte> publicKey = stackalloc byte[33];
         Secp256k1.CompressedPublicKey(secret, publicKey);
         LocalPeerId = PeerId.Parse(NodeHandle.PeerIdOf(publicKey));
-        Events = new BroadcastBuffer<NetworkEvent>();
+        Events = new BroadcastBuffer<NetworkEvent>(NetworkEvent.Weigh, NetworkEvent.Lost);
         Handle = new P2pHandle(this);
     }
 

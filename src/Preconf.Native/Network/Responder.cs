@@ -8,6 +8,18 @@ using Preconf.Native.Types;
 
 namespace Preconf.Native.Network;
 
+/// <summary>What a lane does with peers' requests. They have lanes of their own, so that an answer does not wait for the hashing of the same peer's gossip.</summary>
+internal sealed class RequestWork(NodeCore core) : ILaneWork
+{
+    private readonly Responder _responder = new(core);
+
+    public void Process(in PcnEvent nativeEvent, PeerEntry peer, VerdictBatch verdicts) => _responder.Answer(in nativeEvent, peer);
+
+    public void Late(in PcnEvent nativeEvent, PeerEntry peer)
+    {
+    }
+}
+
 /// <summary>Answers peers' requests from the store. Each ends here with an answer or a closed stream.</summary>
 internal sealed class Responder(NodeCore core)
 {
@@ -51,7 +63,7 @@ internal sealed class Responder(NodeCore core)
         }
         catch (Exception error)
         {
-            core.EmitError(NetworkErrorKind.Other, peer.Id, $"a request could not be answered, the store threw {error.GetType().Name}: {error.Message}");
+            core.EmitError(NetworkErrorKind.Other, peer.Id, $"a request could not be answered, the store threw {NodeCore.Describe(error)}");
         }
         finally
         {
@@ -81,7 +93,11 @@ internal sealed class Responder(NodeCore core)
         PreconfHead head = core.ServedHead;
         Span<byte> answer = stackalloc byte[PreconfHeadCodec.Size];
         PreconfHeadCodec.Encode(in head, answer);
-        Send(channel, answer);
+        if (!Send(channel, answer, RequestProtocol.Head, peer))
+        {
+            return false;
+        }
+
         core.Emit(new NetworkEvent(NetworkEventKind.InboundHeadRequest, peer.Id));
         return true;
     }
@@ -100,7 +116,11 @@ internal sealed class Responder(NodeCore core)
             BinaryPrimitives.WriteUInt32LittleEndian(buffer, ListOffset);
             int found = core.Store.GetCommitments(wanted.StartBlockNumber, count, buffer.AsSpan(ListOffset));
             int size = ListOffset + (found * SignedCommitmentCodec.Size);
-            Send(channel, buffer.AsSpan(0, size));
+            if (!Send(channel, buffer.AsSpan(0, size), RequestProtocol.Commitments, peer))
+            {
+                return false;
+            }
+
             core.Inbound?.Charge(peer.Id, RequestProtocol.Commitments, size);
             core.Emit(new NetworkEvent(NetworkEventKind.InboundCommitmentsRequest, peer.Id) { BlockNumber = wanted.StartBlockNumber, Count = found });
         }
@@ -121,6 +141,12 @@ internal sealed class Responder(NodeCore core)
 
         Bytes32 hash = wanted.RawTxListHash;
         ReadOnlyMemory<byte> bytes = core.Store.TryGetTxList(in hash, out ReadOnlyMemory<byte> kept) ? kept : default;
+        if (bytes.Length > PreconfLimits.MaxTxListBytes)
+        {
+            core.EmitError(NetworkErrorKind.Other, peer.Id, $"{RequestProtocol.TxList}: the store gave {bytes.Length} bytes for {hash}, more than a txlist may have; refused");
+            return false;
+        }
+
         int length = TxListPrefix + bytes.Length;
         byte[] buffer = ArrayPool<byte>.Shared.Rent(length);
         try
@@ -128,7 +154,11 @@ internal sealed class Responder(NodeCore core)
             hash.CopyTo(buffer);
             BinaryPrimitives.WriteUInt32LittleEndian(buffer.AsSpan(32), TxListPrefix);
             bytes.Span.CopyTo(buffer.AsSpan(TxListPrefix));
-            Send(channel, buffer.AsSpan(0, length));
+            if (!Send(channel, buffer.AsSpan(0, length), RequestProtocol.TxList, peer))
+            {
+                return false;
+            }
+
             core.Inbound?.Charge(peer.Id, RequestProtocol.TxList, length);
             core.Emit(new NetworkEvent(NetworkEventKind.InboundRawTxListRequest, peer.Id) { Hash = hash, Count = bytes.Length });
         }
@@ -140,12 +170,16 @@ internal sealed class Responder(NodeCore core)
         return true;
     }
 
-    // Answers that a peer leaves unread are bounded; one more is refused at once, not left open until its time is up.
-    private void Send(ulong channel, ReadOnlySpan<byte> answer)
+    // Answers that a peer leaves unread are bounded; one more is refused at once, not left open until its time is up. One that ended meanwhile was told of.
+    private bool Send(ulong channel, ReadOnlySpan<byte> answer, RequestProtocol protocol, PeerEntry peer)
     {
-        if (core.Native.Respond(channel, answer) == PcnStatus.QueueFull)
+        PcnStatus status = core.Native.Respond(channel, answer);
+        if (status is not (PcnStatus.Ok or PcnStatus.NotFound or PcnStatus.Stopped or PcnStatus.InvalidHandle))
         {
-            core.Native.Refuse(channel);
+            NetworkErrorKind kind = status == PcnStatus.QueueFull ? NetworkErrorKind.ReqRespBackpressure : NetworkErrorKind.ReqRespFailure;
+            core.EmitError(kind, peer.Id, $"{protocol}: the answer of {answer.Length} bytes can't be sent ({status}); refused");
         }
+
+        return status == PcnStatus.Ok;
     }
 }

@@ -50,7 +50,7 @@ public sealed class InMemoryStore : ICommitmentStore
         };
         lock (_gate)
         {
-            DropAged(record.At);
+            DropAged();
             int position = _blocks.Find(in block, out bool found);
             return found ? AddBeside(position, ssz, ref record) : AddBlock(position, in block, ssz, in record);
         }
@@ -61,6 +61,7 @@ public sealed class InMemoryStore : ICommitmentStore
     {
         lock (_gate)
         {
+            DropAged();
             int position = _blocks.Find(in blockNumber, out bool found);
             commitment = found ? Decode(_blocks[position].Slot) : default;
             return found;
@@ -72,6 +73,7 @@ public sealed class InMemoryStore : ICommitmentStore
     {
         lock (_gate)
         {
+            DropAged();
             int slot = _slab.Find(in preconfirmationHash);
             commitment = slot == None ? default : Stored(slot);
             return slot != None;
@@ -83,6 +85,7 @@ public sealed class InMemoryStore : ICommitmentStore
     {
         lock (_gate)
         {
+            DropAged();
             int position = _blocks.Find(in blockNumber, out bool found);
             List<StoredCommitment> all = [];
             for (int slot = found ? _blocks[position].Slot : None; slot != None; slot = _slab[slot].Next)
@@ -100,6 +103,7 @@ public sealed class InMemoryStore : ICommitmentStore
         int written = 0;
         lock (_gate)
         {
+            DropAged();
             for (int position = _blocks.Find(in startBlock, out _); position < _blocks.Count && written < maxCount; position++)
             {
                 _slab.Ssz(_blocks[position].Slot).CopyTo(destination[(written * SignedCommitmentCodec.Size)..]);
@@ -116,7 +120,7 @@ public sealed class InMemoryStore : ICommitmentStore
         long now = _time.GetUtcNow().UtcTicks;
         lock (_gate)
         {
-            DropAged(now);
+            DropAged();
             return _shelf.Add(in hash, txList, now);
         }
     }
@@ -126,6 +130,7 @@ public sealed class InMemoryStore : ICommitmentStore
     {
         lock (_gate)
         {
+            DropAged();
             bool held = _shelf.TryGet(in hash, out byte[]? bytes);
             txList = bytes;
             return held;
@@ -137,6 +142,7 @@ public sealed class InMemoryStore : ICommitmentStore
     {
         lock (_gate)
         {
+            DropAged();
             return _shelf.Contains(in hash);
         }
     }
@@ -146,6 +152,7 @@ public sealed class InMemoryStore : ICommitmentStore
     {
         lock (_gate)
         {
+            DropAged();
             return _shelf.IsReferenced(in txListHash);
         }
     }
@@ -155,6 +162,7 @@ public sealed class InMemoryStore : ICommitmentStore
     {
         lock (_gate)
         {
+            DropAged();
             if (_blocks.Count == 0)
             {
                 head = default;
@@ -172,6 +180,7 @@ public sealed class InMemoryStore : ICommitmentStore
     {
         lock (_gate)
         {
+            DropAged();
             long bytes = ((long)_slab.Count * SignedCommitmentCodec.Size) + _shelf.Bytes;
             return new StoreStats(_blocks.Count, _slab.Count, _shelf.Count, bytes, _evicted + _shelf.Evicted);
         }
@@ -278,14 +287,14 @@ public sealed class InMemoryStore : ICommitmentStore
         }
     }
 
-    private void DropAged(long now)
+    private void DropAged()
     {
         if (_options.MaxAge is not { } age)
         {
             return;
         }
 
-        long limit = now - age.Ticks;
+        long limit = _time.GetUtcNow().UtcTicks - age.Ticks;
         while (_blocks.Count != 0 && _slab[_blocks[0].Slot].At < limit)
         {
             DropLowest();

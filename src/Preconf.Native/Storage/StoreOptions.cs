@@ -18,6 +18,9 @@ public sealed class StoreOptions
     /// <summary>Of these, bytes of txlists that no held commitment names. Default 64 MiB.</summary>
     public long MaxUnreferencedBytes { get; set; } = 64L << 20;
 
-    /// <summary>Age from which things are dropped, looked at from the lowest block and the oldest txlist on. Default 24 h; null: never.</summary>
+    /// <summary>
+    /// Age from which things are dropped, and so are not served: looked at whenever something is added or read, from the lowest block and the oldest txlist
+    /// on. Default 24 h; null: never.
+    /// </summary>
     public TimeSpan? MaxAge { get; set; } = TimeSpan.FromHours(24);
 }

@@ -4,7 +4,8 @@ using Preconf.Native.Types;
 namespace Preconf.Native.Storage;
 
 /// <summary>
-/// Txlists by hash, and which of them held commitments name. Two queues by age: those nobody names go first. Not thread-safe.
+/// Txlists by hash, and which of them held commitments name. Two queues by age, whatever the order they were named in: those nobody names go first.
+/// Not thread-safe.
 /// </summary>
 internal sealed class TxListShelf(StoreOptions options)
 {
@@ -12,6 +13,7 @@ internal sealed class TxListShelf(StoreOptions options)
     private readonly Dictionary<Bytes32, int> _references = [];
     private readonly Queue _referenced = new();
     private readonly Queue _unreferenced = new();
+    private long _number;
 
     public int Count => _items.Count;
 
@@ -44,9 +46,9 @@ internal sealed class TxListShelf(StoreOptions options)
 
         byte[] copy = GC.AllocateUninitializedArray<byte>(bytes.Length);
         bytes.CopyTo(copy);
-        Item item = new(hash, copy, now);
+        Item item = new(hash, copy, now, _number++);
         _items.Add(hash, item);
-        (referenced ? _referenced : _unreferenced).Append(item);
+        (referenced ? _referenced : _unreferenced).Add(item);
         MakeRoom();
         return StoreResult.Added;
     }
@@ -58,7 +60,7 @@ internal sealed class TxListShelf(StoreOptions options)
         if (++count == 1 && _items.TryGetValue(hash, out Item? item))
         {
             _unreferenced.Remove(item);
-            _referenced.Append(item);
+            _referenced.Add(item);
         }
     }
 
@@ -75,7 +77,7 @@ internal sealed class TxListShelf(StoreOptions options)
         if (_items.TryGetValue(hash, out Item? item))
         {
             _referenced.Remove(item);
-            _unreferenced.Append(item);
+            _unreferenced.Add(item);
             MakeRoom();
         }
     }
@@ -115,64 +117,36 @@ internal sealed class TxListShelf(StoreOptions options)
         Evicted++;
     }
 
-    private sealed class Item(Bytes32 hash, byte[] data, long at)
+    private sealed class Item(Bytes32 hash, byte[] data, long at, long number) : IComparable<Item>
     {
+        private readonly long _number = number;
+
         public Bytes32 Hash { get; } = hash;
 
         public byte[] Data { get; } = data;
 
         public long At { get; } = at;
 
-        public Item? Before { get; set; }
-
-        public Item? After { get; set; }
+        public int CompareTo(Item? other) => other is null ? 1 : (At, _number).CompareTo((other.At, other._number));
     }
 
     private sealed class Queue
     {
-        private Item? _last;
+        private readonly SortedSet<Item> _byAge = [];
 
-        public Item? First { get; private set; }
+        public Item? First => _byAge.Min;
 
         public long Bytes { get; private set; }
 
-        public void Append(Item item)
+        public void Add(Item item)
         {
-            item.Before = _last;
-            item.After = null;
-            if (_last is null)
-            {
-                First = item;
-            }
-            else
-            {
-                _last.After = item;
-            }
-
-            _last = item;
+            _byAge.Add(item);
             Bytes += item.Data.Length;
         }
 
         public void Remove(Item item)
         {
-            if (item.Before is null)
-            {
-                First = item.After;
-            }
-            else
-            {
-                item.Before.After = item.After;
-            }
-
-            if (item.After is null)
-            {
-                _last = item.Before;
-            }
-            else
-            {
-                item.After.Before = item.Before;
-            }
-
+            _byAge.Remove(item);
             Bytes -= item.Data.Length;
         }
     }

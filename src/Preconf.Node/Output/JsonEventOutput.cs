@@ -144,12 +144,22 @@ internal sealed class JsonEventOutput(JsonLines lines) : IEventOutput
             case NetworkEventKind.ReachabilityChanged when told.Reachability is { } reachability:
                 WriteReachability(json, reachability);
                 break;
+            case NetworkEventKind.PeerGreylisted:
+                json.WriteBoolean("greylisted", told.Flag);
+                break;
+            case NetworkEventKind.GossipIgnored:
+                json.WriteBoolean("forwarded", told.Flag);
+                break;
+            case NetworkEventKind.EventsDropped when told.IsReaderLoss:
+                json.WriteString("reason", "slowOutput");
+                break;
         }
 
         if (told.Kind == NetworkEventKind.Published)
         {
             json.WriteString("outcome", Names.Camel(told.Publish.Outcome));
             json.WriteNumber("peers", told.Publish.Peers);
+            json.WriteBoolean("stored", told.Publish.Stored);
         }
 
         if (told.TxList is { } txList)

@@ -67,9 +67,16 @@ internal sealed class TextEventOutput(TextWriter writer, ulong chainId) : IEvent
             NetworkEventKind.InboundCommitmentsRequest => ("asked", $"commitments from {told.BlockNumber}  by {from}"),
             NetworkEventKind.InboundRawTxListRequest => ("asked", $"txlist {Names.Short(told.Hash)}  by {from}"),
             NetworkEventKind.SlowPeer => ("slow peer", $"{from}  {told.Count} messages dropped for it"),
-            NetworkEventKind.EventsDropped => ("lost", $"{told.Count} messages for want of room"),
-            NetworkEventKind.VerdictLate => ("late", $"{Names.Camel(told.Topic)}  verdict too late, not forwarded"),
-            _ => ("error", $"{told.Error}{(told.Peer is null ? string.Empty : $"  {from}")}"),
+            NetworkEventKind.EventsDropped when told.IsReaderLoss => ("lost", $"{told.Count} events: this output is too slow"),
+            NetworkEventKind.EventsDropped => ("lost", $"{told.Count} messages for want of room{(told.Peer is null ? string.Empty : $"  from {from}")}"),
+            NetworkEventKind.VerdictLate => ("late", $"{Names.Camel(told.Topic)}  not validated in time, not forwarded  from {from}"),
+            NetworkEventKind.PeerPenalised => ("penalised", $"{from}  {told.Text}"),
+            NetworkEventKind.PeerGreylisted => ("greylist", $"{from}  {(told.Flag ? "on it" : "off it")}  {told.Text}"),
+            NetworkEventKind.PeerBanned => ("banned", $"{from}  {told.Text}"),
+            NetworkEventKind.PeerUnbanned => ("unbanned", $"{from}  {told.Text}"),
+            NetworkEventKind.Error => ("error", $"{told.Error}{(told.Peer is null ? string.Empty : $"  {from}")}"),
+            NetworkEventKind.Faulted => ("faulted", $"{told.Error}"),
+            NetworkEventKind unknown => (Names.Camel(unknown), $"{told.Text}{(told.Peer is null ? string.Empty : $"  {from}")}"),
         };
     }
 

@@ -69,7 +69,7 @@ public sealed partial class DependencyTests
         Assert.Equal(["Crypto", "Interop"], callers);
     }
 
-    private static string SourceRoot()
+    internal static string SourceRoot()
     {
         // Builds map source paths, so the tree is found from where the tests run.
         DirectoryInfo? folder = new(AppContext.BaseDirectory);

@@ -1,4 +1,5 @@
 using Preconf.Native.Network;
+using Preconf.Native.Types;
 
 namespace Preconf.Native.UnitTests.Network;
 
@@ -111,5 +112,70 @@ public sealed class BroadcastBufferTests
         source.Complete();
         using EventReader<int> late = source.Subscribe(10);
         Assert.False(await late.WaitToReadAsync());
+    }
+
+    [Fact]
+    public void WhatWasLostIsToldInItsPlaceOnce()
+    {
+        BroadcastBuffer<int> source = new(lost: count => -(int)count);
+        using EventReader<int> slow = source.Subscribe(10);
+        using EventReader<int> quick = source.Subscribe(100);
+        for (int i = 1; i <= 25; i++)
+        {
+            source.Publish(in i);
+        }
+
+        Assert.Equal([-15, .. Enumerable.Range(16, 10)], Read(slow));
+        Assert.Equal(0, slow.TakeDropped());
+        Assert.Equal(Enumerable.Range(1, 25), Read(quick));
+        Assert.Equal((15, 0, 15), (slow.Dropped, quick.Dropped, source.Dropped));
+    }
+
+    [Fact]
+    public void AReaderIsBoundedByTheBytesItKeepsAlive()
+    {
+        BroadcastBuffer<int> source = new(weigh: (in int value) => value, lost: count => -(int)count);
+        using EventReader<int> slow = source.Subscribe(1000, bytes: 100);
+        foreach (int value in new[] { 40, 40, 1, 30, 20 })
+        {
+            source.Publish(in value);
+        }
+
+        // 131 bytes: the oldest 40 go; then all fit.
+        Assert.Equal(91, slow.Bytes);
+        Assert.Equal([-1, 40, 1, 30, 20], Read(slow));
+        Assert.Equal(0, slow.Bytes);
+
+        // The newest is there whatever it weighs.
+        source.Publish(5);
+        source.Publish(500);
+        Assert.Equal([-1, 500], Read(slow));
+    }
+
+    [Fact]
+    public void AReaderThatLagsKeepsNoMoreTxListsAliveThanItsBytes()
+    {
+        BroadcastBuffer<NetworkEvent> source = new(NetworkEvent.Weigh, NetworkEvent.Lost);
+        using EventReader<NetworkEvent> slow = source.Subscribe(65_536, bytes: 64 << 20);
+        byte[] largest = new byte[PreconfLimits.MaxTxListBytes];
+        for (int i = 0; i < 1000; i++)
+        {
+            source.Publish(new NetworkEvent(NetworkEventKind.GossipRawTxList, payload: new RawTxListGossip(default, largest)));
+        }
+
+        Assert.Equal((32, 64 << 20, 968), (slow.Count, slow.Bytes, slow.Dropped));
+        Assert.True(slow.TryRead(out NetworkEvent lost));
+        Assert.Equal((NetworkEventKind.EventsDropped, 968, NetworkErrorKind.ChannelBackpressure, true), (lost.Kind, lost.Count, lost.Error!.Kind, lost.IsReaderLoss));
+    }
+
+    private static List<int> Read(EventReader<int> reader)
+    {
+        List<int> read = [];
+        while (reader.TryRead(out int value))
+        {
+            read.Add(value);
+        }
+
+        return read;
     }
 }

@@ -84,6 +84,52 @@ public sealed class InMemoryStoreTests
     }
 
     [Fact]
+    public void WhatIsTooOldIsNotServedThoughNothingNewComes()
+    {
+        InMemoryStore store = Store(new StoreOptions { MaxAge = TimeSpan.FromMinutes(10) });
+        Bytes32 txList = AddTxList(store, 1, 100);
+        Add(store, 1, txList: txList);
+        Bytes32 hash = HashOf(Make(1, txList: txList));
+        Func<bool>[] reads =
+        [
+            () => store.TryGetCommitment(1UL, out _),
+            () => store.TryGetByHash(in hash, out _),
+            () => store.GetAll(1UL).Count != 0,
+            () => Page(store, 0, 10).Count != 0,
+            () => store.TryGetTxList(in txList, out _),
+            () => store.ContainsTxList(in txList),
+            () => store.IsReferenced(in txList),
+            () => store.TryGetHead(out _),
+            () => store.GetStats() is not { Blocks: 0, TxLists: 0, Bytes: 0 },
+        ];
+        foreach (Func<bool> read in reads)
+        {
+            Assert.True(read());
+            _time.Advance(TimeSpan.FromMinutes(11));
+            Assert.False(read());
+            AddTxList(store, 1, 100);
+            Add(store, 1, txList: txList);
+        }
+    }
+
+    [Fact]
+    public void AListWhoseCommitmentWentIsAsOldAsItIs()
+    {
+        InMemoryStore store = Store(new StoreOptions { MaxCommitments = 1, MaxUnreferencedBytes = 2000, MaxAge = TimeSpan.FromMinutes(10) });
+        Bytes32 old = AddTxList(store, 1, 1000);
+        Add(store, 1, txList: old);
+        _time.Advance(TimeSpan.FromMinutes(6));
+        Bytes32 young = AddTxList(store, 2, 1000);
+
+        // Its commitment makes room for another; it is now the oldest that nobody names, though the last to become so.
+        Add(store, 2);
+        Assert.False(store.IsReferenced(in old));
+        Bytes32 third = AddTxList(store, 3, 1000);
+        Assert.False(store.ContainsTxList(in old));
+        Assert.True(store.ContainsTxList(in young) && store.ContainsTxList(in third));
+    }
+
+    [Fact]
     public void TxListsNobodyNamesGoFirstAndAViewOutlivesThem()
     {
         InMemoryStore store = Store(new StoreOptions { MaxUnreferencedBytes = 10_000 });
