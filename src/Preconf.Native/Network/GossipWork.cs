@@ -41,7 +41,7 @@ internal sealed class GossipWork(NodeCore core) : ILaneWork
                 NetworkEventKind.Error, peer.Id, new NetworkError(NetworkErrorKind.GossipValidation, $"the validator or store threw {error.GetType().Name}: {error.Message}"));
         }
 
-        verdicts.Add(in nativeEvent, verdict);
+        verdicts.Add(in nativeEvent, core.NativeVerdict(verdict));
         core.Emit(in told);
     }
 

@@ -21,6 +21,13 @@ internal sealed partial class NodeCore : IReputationEffects
     public void Blame(PeerId peer, ValidationReason reason, string where) =>
         Reputation.Report(peer, ReasonOf(reason), $"{where}: {reason}");
 
+    /// <summary>
+    /// What gossipsub is told of a verdict. A reject is charged by the book, whose score is gossipsub's application score: to reject there too would
+    /// charge it twice, by a counter that knows no trust, no lift of a ban, and fades in half an hour. The reference's policy is charged as the reference is.
+    /// </summary>
+    public byte NativeVerdict(byte verdict) =>
+        verdict == Verdicts.Reject && Config.Reputation.Policy != ReputationPolicy.Reference ? Verdicts.Ignore : verdict;
+
     /// <summary>The host blocks a peer, or lifts its own block; a ban is another.</summary>
     public void SetBlockedByHost(PeerId peer, bool blocked)
     {
