@@ -7,15 +7,22 @@ using Preconf.Native.Reputation;
 namespace Preconf.Native.UnitTests.Reputation;
 
 /// <summary>What becomes of bans: on disk, when there are too many, and of the addresses they take in.</summary>
-public sealed class BanKeepingTests : IDisposable
+public sealed class BanKeepingTests : IAsyncLifetime
 {
     private readonly ManualTime _time = new();
     private readonly Effects _effects = new();
+    private readonly List<ReputationBook> _books = [];
     private readonly string _folder = Directory.CreateTempSubdirectory("preconf-bans-").FullName;
 
     private string BansPath => Path.Combine(_folder, "bans.txt");
 
-    public void Dispose() => Directory.Delete(_folder, recursive: true);
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    public async Task DisposeAsync()
+    {
+        await Task.WhenAll(_books.Select(book => book.KeptAsync()));
+        Directory.Delete(_folder, recursive: true);
+    }
 
     [Fact]
     public async Task BansOutliveTheBookAndWhatHasEndedMeanwhileIsForgotten()
@@ -203,7 +210,12 @@ public sealed class BanKeepingTests : IDisposable
         }
     }
 
-    private ReputationBook Book(ReputationOptions? options = null) => new(options ?? new ReputationOptions(), [], _effects, _time, BanFile.Open(BansPath));
+    private ReputationBook Book(ReputationOptions? options = null)
+    {
+        ReputationBook book = new(options ?? new ReputationOptions(), [], _effects, _time, BanFile.Open(BansPath));
+        _books.Add(book);
+        return book;
+    }
 
     private static PeerId NewPeer()
     {
