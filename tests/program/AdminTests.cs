@@ -57,6 +57,75 @@ public sealed class AdminTests
     }
 
     [Fact]
+    public async Task TargetsAreBlockedAndPeersProtectedThroughTheRunningNode()
+    {
+        using TestFolder folder = new();
+        (ProgramProcess other, JsonElement theirs) = await StartAsync(folder, "two");
+        await using ProgramProcess two = other;
+        string data = folder["one"], address = ProgramProcess.AddressOf(theirs, "/tcp/"), peer = theirs.GetProperty("peerId").GetString()!;
+        string[] run = ["run", "--any-signer", "--json", "--no-discovery", "--listen", Tcp, "--data-dir", data, "--block", "192.0.2.0/24", "--trusted-peer", peer];
+        await using (ProgramProcess node = ProgramProcess.Start(run))
+        {
+            string self = (await node.WaitForAsync("listening")).GetProperty("peerId").GetString()!;
+            await SucceedsAsync("connect", address, "--data-dir", data);
+            JsonElement shown = (await SucceedsAsync("peers", "--data-dir", data, "--json")).Json;
+            Assert.Equal((0.0, true, false, false), (shown.GetProperty("score").GetDouble(), shown.GetProperty("trusted").GetBoolean(), shown.GetProperty("greylisted").GetBoolean(), shown.GetProperty("banned").GetBoolean()));
+            string[] table = (await SucceedsAsync("peers", "--data-dir", data)).Output.Split('\n');
+            Assert.Matches(" SCORE +STANDING ", table[0]);
+            Assert.Matches(" 0 +trusted ", table[1]);
+
+            foreach (string target in new[] { peer, "127.0.0.1", "127.0.0.0/8" })
+            {
+                Assert.Equal($"blocked {target}\n", (await SucceedsAsync("block", target, "--data-dir", data)).Output);
+                await node.WaitForAsync("peerDisconnected", json => json.GetProperty("peer").GetString() == peer);
+                await FailsAsync(3, "error[gate_blocked]", "connect", address, "--data-dir", data);
+                Assert.Contains($"block  {target}\n", (await SucceedsAsync("blocks", "--data-dir", data)).Output, StringComparison.Ordinal);
+                Assert.Equal(target, (await SucceedsAsync("unblock", target, "--data-dir", data, "--json")).Json.GetProperty("target").GetString());
+                await FailsAsync(4, "error[not_found]", "unblock", target, "--data-dir", data);
+                await SucceedsAsync("connect", address, "--data-dir", data);
+            }
+
+            await SucceedsAsync("block", "2001:db8:0:0::1/32", "--data-dir", data);
+            Assert.Equal($"protected {peer}\n", (await SucceedsAsync("protect", peer, "--data-dir", data)).Output);
+            await FailsAsync(4, "error[not_found]", "unprotect", Stranger, "--data-dir", data);
+            await FailsAsync(5, "error[bad_request]", "block", self, "--data-dir", data);
+            await FailsAsync(2, "'x' is neither a peer id", "block", "x", "--data-dir", data);
+            node.Signal(ProgramProcess.SigKill);
+            await node.FinishAsync();
+        }
+
+        await using ProgramProcess again = ProgramProcess.Start(run);
+        await again.WaitForAsync("listening");
+        string[] rules = (await SucceedsAsync("blocks", "--data-dir", data, "--json")).Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.Equal(["192.0.2.0/24", "2001:db8::/32"], rules.Select(Parse).Where(rule => rule.GetProperty("rule").GetString() == "block").Select(rule => rule.GetProperty("target").GetString()!));
+        Assert.Equal([peer], rules.Select(Parse).Where(rule => rule.GetProperty("rule").GetString() == "protect").Select(rule => rule.GetProperty("peer").GetString()!));
+        Assert.Equal($"no longer protected {peer}\n", (await SucceedsAsync("unprotect", peer, "--data-dir", data)).Output);
+    }
+
+    [Fact]
+    public async Task ABanOfTheFileIsShownWithItsAddressesAndAFileThatIsNoneFailsTheStart()
+    {
+        using TestFolder folder = new();
+        Directory.CreateDirectory(folder["one"], UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        string bans = folder.Write("one/bans.txt", $"preconf-native bans 1\n{Stranger} never 198.51.100.7/32 Banned Garbage\n");
+        string data = Path.GetDirectoryName(bans)!;
+        await using (ProgramProcess node = ProgramProcess.Start(["run", "--any-signer", "--json", "--no-discovery", "--listen", Tcp, "--data-dir", data]))
+        {
+            await node.WaitForAsync("listening");
+            Assert.Equal("198.51.100.7/32", (await SucceedsAsync("bans", "--data-dir", data, "--json")).Json.GetProperty("network").GetString());
+            Assert.Matches($"{Stranger} +for ever +banned +198.51.100.7/32 +Garbage", (await SucceedsAsync("bans", "--data-dir", data)).Output);
+            node.Signal(ProgramProcess.SigTerm);
+            Assert.Equal(0, (await node.FinishAsync()).ExitCode);
+        }
+
+        await File.WriteAllTextAsync(bans, "preconf-native bans 2\n");
+        await FailsAsync(7, bans, "run", "--any-signer", "--no-discovery", "--listen", Tcp, "--data-dir", data);
+        Assert.Equal("preconf-native bans 2\n", await File.ReadAllTextAsync(bans));
+    }
+
+    private static JsonElement Parse(string line) => JsonDocument.Parse(line).RootElement;
+
+    [Fact]
     public async Task OnlyTheOwnerMayUseTheSocketAndItGoesWithTheNode()
     {
         using TestFolder folder = new();

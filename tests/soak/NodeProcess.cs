@@ -63,8 +63,6 @@ internal sealed class NodeProcess : IDisposable
             start.ArgumentList.Add(argument);
         }
 
-        start.Environment["PRECONF_CONNECTIONS__MAX_ESTABLISHED_INCOMING"] = $"{maxPeers}";
-        start.Environment["PRECONF_CONNECTIONS__MAX_ESTABLISHED_TOTAL"] = $"{maxPeers}";
         start.Environment["PRECONF_PEERS__MAX"] = $"{maxPeers}";
         start.Environment["PRECONF_STORE__MAX_BYTES"] = $"{8 << 20}";
         NodeProcess node = new(Process.Start(start)!);

@@ -35,7 +35,7 @@ internal sealed class GossipWork(NodeCore core) : ILaneWork
                 NetworkEventKind.Error, peer.Id, new NetworkError(NetworkErrorKind.GossipValidation, $"the validator or store threw {NodeCore.Describe(error)}"));
         }
 
-        verdicts.Add(in nativeEvent, verdict);
+        verdicts.Add(in nativeEvent, core.NativeVerdict(verdict));
         core.Emit(in told);
     }
 

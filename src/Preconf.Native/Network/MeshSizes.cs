@@ -23,7 +23,7 @@ internal readonly record struct MeshSizes(int N, int Low, int High, int Outbound
     // A node that dials nobody is dialled by others, and nothing says by how many.
     private static int ExpectedPeers(P2pConfig config)
     {
-        int named = config.StaticPeers.Count + config.Bootnodes.Count;
-        return config.EnableDiscovery || named == 0 ? config.Peers.Target : Math.Min(named, config.Peers.Target);
+        int wanted = Math.Min(config.Peers.Target, config.Peers.Max ?? int.MaxValue), named = config.StaticPeers.Count + config.Bootnodes.Count;
+        return config.EnableDiscovery || named == 0 ? wanted : Math.Min(named, wanted);
     }
 }

@@ -10,7 +10,6 @@ internal static unsafe class NativeConfig
     private const string RecordFile = "node.enr";
     private const string KnownPeersFile = "peers.txt";
     private const int FewPeers = 8;
-    private const int ManyPeers = 200;
 
     /// <exception cref="NativeCallException">The node could not start.</exception>
     public static NodeHandle Start(P2pConfig config, OperatorRules rules, ReadOnlySpan<byte> secret, byte logLevel)
@@ -29,7 +28,7 @@ internal static unsafe class NativeConfig
         fixed (byte* listenPointer = listen, peersPointer = peers, agentPointer = agent, secretPointer = secret, blockedPointer = blocked, protectedPointer = protectedPeers)
         fixed (byte* discoveryPointer = discovery, bootnodesPointer = bootnodes, externalPointer = external, recordPointer = record, knownPointer = known, relaysPointer = relays)
         {
-            PcnConfig native = Numbers(config, MeshSizes.Of(config));
+            PcnConfig native = Numbers(config, MeshSizes.Of(config), PeerSizes.Of(config));
             SetNat(ref native, config.Nat);
             native.log_level = logLevel;
             native.listen = new PcnBytes { ptr = listenPointer, len = (nuint)listen.Length };
@@ -48,7 +47,7 @@ internal static unsafe class NativeConfig
         }
     }
 
-    private static PcnConfig Numbers(P2pConfig config, MeshSizes mesh) => new()
+    private static PcnConfig Numbers(P2pConfig config, MeshSizes mesh, PeerSizes sizes) => new()
     {
         struct_size = (uint)sizeof(PcnConfig),
         author = (byte)config.Gossip.Author,
@@ -70,9 +69,9 @@ internal static unsafe class NativeConfig
         max_concurrent_streams = (uint)config.MaxConcurrentStreams,
         max_pending_incoming = Limit(config.Connections.MaxPendingIncoming),
         max_pending_outgoing = Limit(config.Connections.MaxPendingOutgoing),
-        max_established_incoming = Limit(config.Connections.MaxEstablishedIncoming),
-        max_established_outgoing = Limit(config.Connections.MaxEstablishedOutgoing),
-        max_established_total = Limit(config.Connections.MaxEstablishedTotal),
+        max_established_incoming = Limit(sizes.Incoming),
+        max_established_outgoing = Limit(sizes.Outgoing),
+        max_established_total = Limit(sizes.Total),
         max_established_per_peer = Limit(config.Connections.MaxEstablishedPerPeer),
         worker_threads = (uint)config.Resources.NativeThreads,
         ring_slots = (uint)config.Resources.RingSlots,
@@ -90,7 +89,7 @@ internal static unsafe class NativeConfig
         memory_ceiling = (ulong)(config.Resources.MemoryCeiling ?? 0),
         target_peers = (uint)config.Peers.Target,
         min_peers = (uint)(config.Peers.Min ?? Math.Min(config.Peers.Target, FewPeers)),
-        max_peers = (uint)(config.Peers.Max ?? Math.Max(config.Peers.Target, ManyPeers)),
+        max_peers = (uint)sizes.Max,
         min_outbound_peers = (uint)(config.Peers.MinOutbound ?? Math.Min(config.Peers.Target, FewPeers)),
         prefer_quic = Flag(config.Peers.PreferQuic),
     };

@@ -10,16 +10,30 @@ namespace Preconf.Native.Network;
 /// <summary>What standings do to the network, and what the network does to standings.</summary>
 internal sealed partial class NodeCore : IReputationEffects
 {
+    private static readonly TimeSpan NamesInterval = TimeSpan.FromMinutes(5);
     private readonly Lock _blockGate = new();
     private readonly Dictionary<PeerId, IPNetwork?> _banned = [];
     private readonly HashSet<PeerId> _blockedByHost = [];
+    private readonly WantedAddresses _wanted;
+    private readonly HashSet<PeerId> _staticPeers;
     private ITimer? _reputationTimer;
+    private ITimer? _namesTimer;
 
     public ReputationBook Reputation { get; }
+
+    /// <summary>What is blocked by targets, for the operator and for bans.</summary>
+    public BlockTable Blocks { get; }
 
     /// <summary>The sender of a message is to blame; each message is reported once, where it was judged.</summary>
     public void Blame(PeerId peer, ValidationReason reason, string where) =>
         Reputation.Report(peer, ReasonOf(reason), $"{where}: {reason}");
+
+    /// <summary>
+    /// What gossipsub is told of a verdict. A reject is charged by the book, whose score is gossipsub's application score: to reject there too would
+    /// charge it twice, by a counter that knows no trust, no lift of a ban, and fades in half an hour. The reference's policy is charged as the reference is.
+    /// </summary>
+    public byte NativeVerdict(byte verdict) =>
+        verdict == Verdicts.Reject && Config.Reputation.Policy != ReputationPolicy.Reference ? Verdicts.Ignore : verdict;
 
     /// <summary>The host blocks a peer, or lifts its own block; a ban is another.</summary>
     public void SetBlockedByHost(PeerId peer, bool blocked)
@@ -33,27 +47,39 @@ internal sealed partial class NodeCore : IReputationEffects
 
     void IReputationEffects.PushScore(PeerId peer, double score) => Native.SetScore(IdText(peer), score);
 
-    IPNetwork? IReputationEffects.NetworkOf(PeerId peer)
+    IPNetwork? IReputationEffects.NetworkOf(PeerId peer, Func<PeerId, bool> isInGoodStanding)
     {
         if (!Config.Reputation.BanAddresses || Config.Reputation.Policy == ReputationPolicy.Reference || Peers.Find(peer)?.DirectAddress is not { } address || _banScope.Of(address) is not { } network)
         {
             return null;
         }
 
-        // Never at the cost of a peer that is wanted whatever happens.
-        bool isWanteds = Config.StaticPeers.Concat(Config.TrustedPeers).Any(text => Multiaddr.TryParse(text, out Multiaddr? at) && at.IPAddress is { } ip && network.Contains(ip))
-            || Peers.Any(other => other.DirectAddress is { } ip && network.Contains(ip) && (Reputation.IsTrusted(other.Id) || _rules.Protected.Contains(other.Id)));
-        return isWanteds ? null : network;
+        // Never at the cost of others: whoever shares an address with a bad peer is not bad for that.
+        bool isOthers = Peers.Any(other => !other.Id.Equals(peer) && other.DirectAddress is { } ip && Contains(network, ip) && isInGoodStanding(other.Id));
+        return isOthers || IsSpared(network) ? null : network;
     }
 
-    void IReputationEffects.SetBlocked(PeerBan ban, bool blocked)
+    bool IReputationEffects.IsSpared(IPNetwork network) => IsSpared(network);
+
+    bool IReputationEffects.SetBlocked(PeerBan ban, bool blocked)
     {
         lock (_blockGate)
         {
-            IPNetwork? network = ban.Network;
+            IPNetwork? before = _banned.GetValueOrDefault(ban.Peer), after = blocked ? ban.Network : null;
+            if (after is { } taken && taken != before && !Blocks.Ban(taken))
+            {
+                LogNoRoomForNetwork(_logger, taken, ban.Peer, BlockTable.MaxBanned);
+                after = null;
+            }
+
+            if (before is { } freed && freed != after)
+            {
+                Blocks.Lift(freed);
+            }
+
             if (blocked)
             {
-                _banned[ban.Peer] = network;
+                _banned[ban.Peer] = after;
             }
             else
             {
@@ -61,10 +87,7 @@ internal sealed partial class NodeCore : IReputationEffects
             }
 
             ApplyBlock(ban.Peer);
-            if (network is { } addresses && (blocked || (!_banned.ContainsValue(addresses) && !_rules.Blocked.Contains(BlockTarget.Of(addresses.BaseAddress, addresses.PrefixLength)))))
-            {
-                Native.Block(Encoding.ASCII.GetBytes(addresses.ToString()), blocked, out _);
-            }
+            return !blocked || after == ban.Network;
         }
     }
 
@@ -99,22 +122,67 @@ internal sealed partial class NodeCore : IReputationEffects
 
     private static byte[] IdText(PeerId peer) => Encoding.ASCII.GetBytes(peer.ToString());
 
-    private ReputationBook OpenReputation()
+    /// <summary>A peer is connected: where a wanted one is, no ban may be.</summary>
+    public void NoteAddress(PeerEntry peer)
+    {
+        if (peer.DirectAddress is { } address && IsWanted(peer.Id) && _wanted.See(address))
+        {
+            // The book may be waiting for a lane, and this is the pump.
+            ThreadPool.UnsafeQueueUserWorkItem(static core => core.Reputation.RecheckNetworks(), this, preferLocal: false);
+        }
+    }
+
+    /// <summary>Another peer is wanted than before: where it is connected, no ban may be.</summary>
+    public void WantedChanged()
+    {
+        foreach (PeerEntry peer in Peers.All)
+        {
+            NoteAddress(peer);
+        }
+    }
+
+    /// <summary>Resolves the names of static peers, now and then again, and frees banned addresses they turn out to be at.</summary>
+    /// <param name="resolve">Asks for a name's addresses.</param>
+    public async Task ResolveWantedAsync(Func<string, Task<IPAddress[]>> resolve)
+    {
+        if (await _wanted.ResolveAsync(resolve).ConfigureAwait(false))
+        {
+            Reputation.RecheckNetworks();
+        }
+    }
+
+    private void WatchNames()
+    {
+        if (Config.Reputation.BanAddresses && _wanted.Names.Count != 0)
+        {
+            _namesTimer = Time.CreateTimer(static core => _ = ((NodeCore)core!).ResolveWantedAsync(Dns.GetHostAddressesAsync), this, TimeSpan.Zero, NamesInterval);
+        }
+    }
+
+    private bool IsSpared(IPNetwork network) => _wanted.AnyIn(network) || Peers.Any(other => other.DirectAddress is { } ip && Contains(network, ip) && IsWanted(other.Id));
+
+    private bool IsWanted(PeerId peer) => Reputation.IsTrusted(peer) || _staticPeers.Contains(peer) || _rules.IsProtected(peer);
+
+    private static bool Contains(IPNetwork network, IPAddress address) => network.Contains(address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address);
+
+    private ReputationBook OpenReputation(BanFile? bans)
     {
         RateLimitOptions limits = Config.RateLimit;
-        BanFile? file = Config.EphemeralKey ? null : new BanFile(P2pNode.BanFile(Config.DataDirectory));
         return new ReputationBook(
             Config.Reputation,
             Config.TrustedPeers.Select(text => P2pConfigValidation.TryPeer(text, out PeerId? peer) ? peer : throw new FormatException(text)),
             this,
             Time,
-            file,
+            bans,
             limits.Patience,
             limits.Window * 10);
     }
 
     private void ApplyBlock(PeerId peer) => Native.SetBlocked(IdText(peer), _banned.ContainsKey(peer) || _blockedByHost.Contains(peer));
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "bans are not kept across a restart as they should be: {Why}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "bans: {Why}")]
     private static partial void LogBansNotKept(ILogger logger, string why);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Network} is not banned with {Peer}: bans have taken in {Most} subnets already")]
+    private static partial void LogNoRoomForNetwork(ILogger logger, IPNetwork network, PeerId peer, int most);
 }

@@ -56,7 +56,7 @@ internal sealed partial class NodeCore : INativeEventSink
     private long _gossipDropped;
     private long _verdictsLate;
 
-    public NodeCore(P2pConfig config, P2pNodeServices services, OperatorRules rules, NodeHandle node, PeerId localPeerId, BroadcastBuffer<NetworkEvent> events)
+    public NodeCore(P2pConfig config, P2pNodeServices services, OperatorRules rules, BanFile? bans, NodeHandle node, PeerId localPeerId, BroadcastBuffer<NetworkEvent> events)
     {
         Config = config;
         Native = node;
@@ -79,8 +79,12 @@ internal sealed partial class NodeCore : INativeEventSink
         }
 
         _rules = rules;
-        _banScope = new BanScope(config.Reputation.NeverBanned);
-        Reputation = OpenReputation();
+        _banScope = new BanScope(config.Reputation.NeverBanned, config.Reputation.BanSharedAddresses);
+        Blocks = new BlockTable((target, blocked) => node.Block(Encoding.ASCII.GetBytes(target.ToString()), blocked, out _), rules.Blocked);
+        string[] dialled = [.. config.StaticPeers, .. config.EnableDiscovery ? [] : config.Bootnodes];
+        _wanted = new WantedAddresses(dialled.Concat(config.TrustedPeers));
+        _staticPeers = [.. dialled.Select(text => Multiaddr.TryParse(text, out Multiaddr? address) ? address.PeerId : null).OfType<PeerId>()];
+        Reputation = OpenReputation(bans);
         _txListAllowances = new TxListAllowances(config.Gossip, Time);
         ReportVerdicts report = verdicts => node.Report(verdicts);
         LaneOptions gossip = new(2 * config.Resources.RingSlots, config.Gossip.Heartbeat * HeartbeatsToVerdict, Time);
@@ -143,6 +147,7 @@ internal sealed partial class NodeCore : INativeEventSink
         _pump.Start();
         TimeSpan interval = Config.Reputation.Interval;
         _reputationTimer = Time.CreateTimer(static book => ((ReputationBook)book!).Tick(), Reputation, interval, interval);
+        WatchNames();
     }
 
     /// <summary>Closes admission and tells the native part to stop; returns at once.</summary>
@@ -325,7 +330,9 @@ internal sealed partial class NodeCore : INativeEventSink
         }
 
         Multiaddr? address = split >= 0 && Multiaddr.TryParse(text[(split + 1)..], out Multiaddr? parsed) ? parsed : null;
-        Peers.Add(new PeerEntry(nativeEvent.peer, id, address, nativeEvent.flag != 0, Time.GetUtcNow(), _txListAllowances.Of(id)));
+        PeerEntry peer = new(nativeEvent.peer, id, address, nativeEvent.flag != 0, Time.GetUtcNow(), _txListAllowances.Of(id));
+        Peers.Add(peer);
+        NoteAddress(peer);
         Changed.Pulse();
         Events.Publish(new NetworkEvent(NetworkEventKind.PeerConnected, id, address) { Flag = nativeEvent.flag != 0 });
     }
@@ -452,11 +459,17 @@ internal sealed partial class NodeCore : INativeEventSink
             await timer.DisposeAsync().ConfigureAwait(false);
         }
 
+        if (_namesTimer is { } names)
+        {
+            await names.DisposeAsync().ConfigureAwait(false);
+        }
+
         NetworkException closed = Closed();
         Publishes.Close(closed);
         Requests.Close(closed);
         Dials.Close(closed);
         bool atRest = await ComeToRestAsync().ConfigureAwait(false);
+        await Reputation.KeptAsync().ConfigureAwait(false);
         if (!atRest || !Native.TryFree())
         {
             LogLeaked(_logger, Config.StopTimeout);

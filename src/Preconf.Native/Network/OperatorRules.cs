@@ -9,8 +9,11 @@ namespace Preconf.Native.Network;
 /// </summary>
 internal sealed class OperatorRules
 {
-    /// <summary>Blocked targets, and as many protected peers: the native part's bound.</summary>
+    /// <summary>Protected peers; also the native part's bound of blocked targets, bans' among them.</summary>
     public const int MaxRules = 4096;
+
+    /// <summary>Blocked targets: the rest of <see cref="MaxRules"/> is kept for the addresses of bans.</summary>
+    public const int MaxBlocked = 3072;
 
     private const string Block = "block ";
     private const string Protect = "protect ";
@@ -55,6 +58,15 @@ internal sealed class OperatorRules
             {
                 return [.. _configuredProtected.Union(_protected)];
             }
+        }
+    }
+
+    /// <summary>Whether a peer is protected now.</summary>
+    public bool IsProtected(PeerId peer)
+    {
+        lock (_lock)
+        {
+            return _configuredProtected.Contains(peer) || _protected.Contains(peer);
         }
     }
 
@@ -182,9 +194,9 @@ internal sealed class OperatorRules
             }
         }
 
-        if (Math.Max(Blocked.Count, Protected.Count) > MaxRules)
+        if (Blocked.Count > MaxBlocked || Protected.Count > MaxRules)
         {
-            throw new FormatException($"with the configuration's there are more than {MaxRules} rules of a kind");
+            throw new FormatException($"with the configuration's there are more than {MaxBlocked} blocked or {MaxRules} protected");
         }
     }
 

@@ -225,13 +225,18 @@ public sealed class GossipOptions
 /// <summary>The network a mesh is made for.</summary>
 public enum MeshProfile
 {
-    /// <summary><see cref="Small"/> when at most ten peers can be meant: <see cref="PeerOptions.Target"/>, or without discovery the static peers. Else <see cref="Kona"/>.</summary>
+    /// <summary>
+    /// <see cref="Small"/> when the configuration says that at most ten peers are meant: by <see cref="PeerOptions.Target"/> or <see cref="PeerOptions.Max"/>, or without discovery by the
+    /// number of static peers. Else <see cref="Kona"/>: gossipsub's mesh is of one size from start to end, and nobody knows then how many peers discovery will find. The
+    /// two mistakes are not alike. Kona's mesh among few is simply all of them, at the price of duplicates of small messages; a small mesh among many hangs on
+    /// four neighbours, who may all be one attacker's. Whoever knows the network to be small and lets discovery find it sets <see cref="Small"/>.
+    /// </summary>
     Automatic,
 
-    /// <summary>8 peers, 6 to 12: Kona's, the wire's default (vectors, gossip_config.json).</summary>
+    /// <summary>8 peers, 6 to 12: Kona's, the wire's default (vectors, gossip_config.json). With fewer peers than that it never fills, and works.</summary>
     Kona,
 
-    /// <summary>4 peers, 2 to 8: for networks of two to ten.</summary>
+    /// <summary>4 peers, 2 to 8: for networks of two to ten. Peers outside the mesh hear of messages within a heartbeat or two.</summary>
     Small,
 }
 
@@ -244,7 +249,11 @@ public sealed class PeerOptions
     /// <summary>With fewer, dials do not wait for their pauses; at most <see cref="Target"/>. Default 8, or the target where that is lower.</summary>
     public int? Min { get; set; }
 
-    /// <summary>With more, the worst are dropped until a tenth below it are left: by score, use, subnet, direction and age. At least <see cref="Target"/>. Default 200, or the target where that is higher.</summary>
+    /// <summary>
+    /// With more, the worst are dropped until a tenth below it are left: by score, use, subnet, direction and age. At least <see cref="Target"/>, and below the
+    /// caps of <see cref="ConnectionOptions"/>, which refuse whoever comes; those not set follow it, a tenth and at least 10 above. Default: as much below
+    /// the caps, 100 at theirs and never above 200, or the target where that is higher.
+    /// </summary>
     public int? Max { get; set; }
 
     /// <summary>So many are to be connected by this node's own dials, whom no attacker chooses; at most <see cref="Target"/>. Default 8, or the target where that is lower.</summary>
@@ -257,20 +266,42 @@ public sealed class PeerOptions
 /// <summary>Connection limits (protocol, section 7); null is unlimited.</summary>
 public sealed class ConnectionOptions
 {
+    private int? _incoming = 110;
+    private int? _outgoing = 110;
+    private int? _total = 220;
+
     /// <summary>Inbound connections in their handshake. Default 40.</summary>
     public int? MaxPendingIncoming { get; set; } = 40;
 
     /// <summary>Dials in flight. Default 40.</summary>
     public int? MaxPendingOutgoing { get; set; } = 40;
 
-    /// <summary>Established inbound connections. Default 110.</summary>
-    public int? MaxEstablishedIncoming { get; set; } = 110;
+    /// <summary>Established inbound connections. Default 110; not set, it follows <see cref="PeerOptions.Max"/> where that is set, and a high <see cref="PeerOptions.Target"/>.</summary>
+    public int? MaxEstablishedIncoming
+    {
+        get => _incoming;
+        set => (_incoming, HasIncoming) = (value, true);
+    }
 
-    /// <summary>Established outbound connections. Default 110.</summary>
-    public int? MaxEstablishedOutgoing { get; set; } = 110;
+    /// <summary>Established outbound connections. Default 110; not set, it follows as <see cref="MaxEstablishedIncoming"/> does.</summary>
+    public int? MaxEstablishedOutgoing
+    {
+        get => _outgoing;
+        set => (_outgoing, HasOutgoing) = (value, true);
+    }
 
-    /// <summary>All established connections. Default 220.</summary>
-    public int? MaxEstablishedTotal { get; set; } = 220;
+    /// <summary>All established connections. Default 220; not set, it is the inbound and the outbound ones together.</summary>
+    public int? MaxEstablishedTotal
+    {
+        get => _total;
+        set => (_total, HasTotal) = (value, true);
+    }
+
+    internal bool HasIncoming { get; private set; }
+
+    internal bool HasOutgoing { get; private set; }
+
+    internal bool HasTotal { get; private set; }
 
     /// <summary>Established connections with one peer. Default 4.</summary>
     public int? MaxEstablishedPerPeer { get; set; } = 4;
@@ -335,7 +366,7 @@ public sealed class GaterOptions
     /// <summary>Whose rules hold. Default: this library's.</summary>
     public GaterMode Mode { get; set; }
 
-    /// <summary>Subnets (CIDR) neither dialled nor taken connections from; at most 4096 together with <see cref="Blocked"/>.</summary>
+    /// <summary>Subnets (CIDR) neither dialled nor taken connections from; at most 3072 together with <see cref="Blocked"/>.</summary>
     public IList<string> BlockedSubnets { get; set; } = [];
 
     /// <summary>Peer ids, IP addresses and subnets neither dialled nor taken connections from.</summary>

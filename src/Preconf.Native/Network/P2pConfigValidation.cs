@@ -241,6 +241,7 @@ internal static class P2pConfigValidation
         AtLeastOne("Connections.MaxEstablishedOutgoing", connections.MaxEstablishedOutgoing, faults);
         AtLeastOne("Connections.MaxEstablishedTotal", connections.MaxEstablishedTotal, faults);
         AtLeastOne("Connections.MaxEstablishedPerPeer", connections.MaxEstablishedPerPeer, faults);
+        Room(config, faults);
         Between("Connections.MaxStreamsPerPeer", connections.MaxStreamsPerPeer, 8, 1 << 20, faults);
         Between("Connections.MaxStreamsTotal", connections.MaxStreamsTotal, 8, 1 << 20, faults);
         Between("Connections.DialConcurrency", connections.DialConcurrency, 1, 255, faults);
@@ -271,6 +272,21 @@ internal static class P2pConfigValidation
         Between("Store.MaxCommitments", config.Store.MaxCommitments, 1, int.MaxValue, faults);
         Between("Store.MaxTxLists", config.Store.MaxTxLists, 1, int.MaxValue, faults);
         Between("Store.MaxBytes", config.Store.MaxBytes, 4 << 20, long.MaxValue, faults);
+    }
+
+    // Peers that no cap has room for would be dialled for ever, and with a maximum that no cap lets be reached nobody is dropped for a better one.
+    private static void Room(P2pConfig config, List<string> faults)
+    {
+        PeerSizes sizes = PeerSizes.Of(config);
+        long room = Math.Min(sizes.Total ?? long.MaxValue, (long?)sizes.Incoming + sizes.Outgoing ?? long.MaxValue);
+        if (config.Peers.Target > room)
+        {
+            faults.Add($"Peers.Target: {config.Peers.Target} is above the {room} connections that Connections.MaxEstablishedTotal, …Incoming and …Outgoing leave");
+        }
+        else if (config.Peers.Max >= room)
+        {
+            faults.Add($"Peers.Max: {config.Peers.Max} is not below the {room} connections that Connections.MaxEstablishedTotal, …Incoming and …Outgoing leave: nobody would be dropped for a better peer");
+        }
     }
 
     private static void Policy(P2pConfig config, List<string> faults)
@@ -341,7 +357,7 @@ internal static class P2pConfigValidation
             }
         }
 
-        Between("Gater.Blocked", gater.Blocked.Count + gater.BlockedSubnets.Count, 0, OperatorRules.MaxRules, faults);
+        Between("Gater.Blocked", gater.Blocked.Count + gater.BlockedSubnets.Count, 0, OperatorRules.MaxBlocked, faults);
         Between("Gater.ProtectedPeers", gater.ProtectedPeers.Count, 0, OperatorRules.MaxRules, faults);
         if (gater.PeerRedialing is < 0)
         {

@@ -20,13 +20,13 @@ public sealed partial class P2pHandle
     /// <param name="target">What.</param>
     /// <param name="cancellationToken">Stops the waiting for the file; the block holds.</param>
     /// <exception cref="NetworkException">
-    /// The node is not running, 4096 targets are blocked already, or the block holds but could not be kept.
+    /// The node is not running, 3072 targets are blocked already, or the block holds but could not be kept.
     /// </exception>
     public Task BlockAsync(BlockTarget target, CancellationToken cancellationToken = default) => SetBlockedAsync(target, true, cancellationToken);
 
     /// <summary>
     /// Lifts a block of <see cref="BlockAsync"/> or the configuration; a configured one is back at the next start. A block of a subnet is lifted by the
-    /// same subnet, and a peer's ban (<see cref="SetBlocked"/>) is another matter.
+    /// same subnet. A ban (<see cref="Ban"/>) of the same peer or addresses, and <see cref="SetBlocked"/>, are another matter and stay.
     /// </summary>
     /// <param name="target">What; one that is not blocked is no error.</param>
     /// <param name="cancellationToken">Stops the waiting for the file; the block is lifted.</param>
@@ -51,7 +51,7 @@ public sealed partial class P2pHandle
         NodeCore core = _node.Core;
         lock (_node.Rules.Changing)
         {
-            Check(core, core.Native.Block(Encoding.ASCII.GetBytes(target.ToString()), blocked, out string text), text);
+            Check(core, blocked ? core.Blocks.Block(target) : core.Blocks.Unblock(target), $"{target} was refused", OperatorRules.MaxBlocked);
             _node.Rules.SetBlocked(target, blocked);
         }
 
@@ -64,21 +64,22 @@ public sealed partial class P2pHandle
         NodeCore core = _node.Core;
         lock (_node.Rules.Changing)
         {
-            Check(core, core.Native.Protect(Encoding.ASCII.GetBytes(peer.ToString()), isProtected, out string text), text);
+            Check(core, core.Native.Protect(Encoding.ASCII.GetBytes(peer.ToString()), isProtected, out string text), text, OperatorRules.MaxRules);
             _node.Rules.SetProtected(peer, isProtected);
+            core.WantedChanged();
         }
 
         return _node.Rules.SaveAsync(cancellationToken);
     }
 
-    private static void Check(NodeCore core, PcnStatus status, string text)
+    private static void Check(NodeCore core, PcnStatus status, string text, int most)
     {
         if (status != PcnStatus.Ok)
         {
             throw status switch
             {
                 PcnStatus.Stopped or PcnStatus.InvalidHandle => core.Closed(),
-                PcnStatus.QueueFull => new NetworkException(NetworkErrorKind.Other, $"there are {OperatorRules.MaxRules} such rules already; lift some"),
+                PcnStatus.QueueFull => new NetworkException(NetworkErrorKind.Other, $"there are {most} such rules already; lift some"),
                 _ => new NetworkException(NetworkErrorKind.Other, text),
             };
         }

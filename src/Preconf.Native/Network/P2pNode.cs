@@ -5,6 +5,7 @@ using Preconf.Native.Crypto;
 using Preconf.Native.Diagnostics;
 using Preconf.Native.Interop;
 using Preconf.Native.Protocol;
+using Preconf.Native.Reputation;
 using Preconf.Native.Storage;
 using Preconf.Native.Validation;
 
@@ -37,17 +38,19 @@ public sealed class P2pNode : IAsyncDisposable
 {
     private readonly P2pNodeServices _services;
     private readonly byte[] _secret;
+    private readonly BanFile? _bans;
     private readonly Lock _gate = new();
     private Task? _starting;
     private NodeCore? _core;
     private bool _stopped;
 
-    private P2pNode(P2pConfig config, P2pNodeServices services, OperatorRules rules, byte[] secret)
+    private P2pNode(P2pConfig config, P2pNodeServices services, OperatorRules rules, BanFile? bans, byte[] secret)
     {
         Config = config;
         Rules = rules;
         _services = services;
         _secret = secret;
+        _bans = bans;
         Span<byte> publicKey = stackalloc byte[33];
         Secp256k1.CompressedPublicKey(secret, publicKey);
         LocalPeerId = PeerId.Parse(NodeHandle.PeerIdOf(publicKey));
@@ -98,7 +101,7 @@ public sealed class P2pNode : IAsyncDisposable
     /// <returns>The node, not yet started.</returns>
     /// <exception cref="P2pConfigException">The configuration has faults; all are named.</exception>
     /// <exception cref="NativeLibraryException">The native library is missing or of another version.</exception>
-    /// <exception cref="NetworkException">The key file, or that of the operator's blocks, can't be read, made or understood.</exception>
+    /// <exception cref="NetworkException">The key file, or that of the operator's blocks or of the bans, can't be read, made or understood.</exception>
     public static P2pNode Create(P2pConfig config, P2pNodeServices? services = null)
     {
         ArgumentNullException.ThrowIfNull(config);
@@ -124,7 +127,7 @@ public sealed class P2pNode : IAsyncDisposable
         };
         byte[] secret = config.EphemeralKey ? NewSecret() : ReadSecret(config.DataDirectory);
         OperatorRules rules = OperatorRules.Load(config.Gater, config.EphemeralKey ? null : config.DataDirectory);
-        return new P2pNode(config, filled, rules, secret);
+        return new P2pNode(config, filled, rules, config.EphemeralKey ? null : OpenBans(BanFile(config.DataDirectory)), secret);
     }
 
     /// <summary>Starts the node: when the task ends, its listeners are bound. A second call waits for the first.</summary>
@@ -242,7 +245,7 @@ public sealed class P2pNode : IAsyncDisposable
             CryptographicOperations.ZeroMemory(_secret);
         }
 
-        NodeCore core = new(Config, _services, Rules, native, LocalPeerId, Events);
+        NodeCore core = new(Config, _services, Rules, _bans, native, LocalPeerId, Events);
         Volatile.Write(ref _core, core);
         core.Run();
     }
@@ -250,6 +253,18 @@ public sealed class P2pNode : IAsyncDisposable
     private static IPreconfValidator DefaultValidator(P2pConfig config) => config.AnySigner
         ? new LocalValidationAdapter(config.Slasher)
         : new AllowedSignersAdapter(config.ExpectedSigners, config.Slasher);
+
+    private static BanFile OpenBans(string path)
+    {
+        try
+        {
+            return Reputation.BanFile.Open(path);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new NetworkException(NetworkErrorKind.Other, $"the bans {path}: {error.Message}; repair the file or move it away", error);
+        }
+    }
 
     private static byte[] NewSecret()
     {

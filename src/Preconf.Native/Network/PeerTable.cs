@@ -134,6 +134,9 @@ internal sealed class PeerTable
     /// <summary>Connected peers.</summary>
     public int Count => _byId.Count;
 
+    /// <summary>The connected peers, in no order.</summary>
+    public IEnumerable<PeerEntry> All => _byId.Select(pair => pair.Value);
+
     /// <summary>Called by the pump only.</summary>
     public void Add(PeerEntry entry)
     {

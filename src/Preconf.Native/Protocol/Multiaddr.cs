@@ -48,6 +48,9 @@ public sealed class Multiaddr : IEquatable<Multiaddr>
     /// <summary>The IP address it starts with, if it does.</summary>
     public IPAddress? IPAddress => _parts[0].Name is "ip4" or "ip6" ? System.Net.IPAddress.Parse(_parts[0].Value!) : null;
 
+    /// <summary>The host name it starts with (<c>/dns/…</c>, <c>/dns4/…</c>, <c>/dns6/…</c>), if it does; not that of <c>/dnsaddr/…</c>, which has no address of its own.</summary>
+    public string? HostName => _parts[0].Name is "dns" or "dns4" or "dns6" ? _parts[0].Value : null;
+
     /// <summary>The TCP or UDP port, if there is one.</summary>
     public int? Port
     {

@@ -7,14 +7,15 @@ namespace Preconf.Native.Reputation;
 
 /// <summary>
 /// The bans of a data directory: a text file, a version line, then per ban the peer id, the end in Unix milliseconds (<c>never</c> for
-/// none), the addresses banned with it (<c>-</c> for none), the reason and its words, parted by spaces. Replaced whole, so a crash leaves the old or the new one.
+/// none), the addresses banned with it (<c>-</c> for none), the reason and its words, parted by spaces. Replaced whole, so a crash leaves the old or the new one;
+/// one that can't be read at all fails the start, for bans are not lost in silence.
 /// </summary>
 public sealed class BanFile
 {
     private const string Version = "preconf-native bans 1";
     private const string Never = "never";
     private const string NoNetwork = "-";
-    private const long MaxBytes = 4 << 20;
+    private const long MaxBytes = 64L << 20;
     private readonly string _path;
 
     /// <summary>Names the file; nothing is read yet.</summary>
@@ -25,22 +26,48 @@ public sealed class BanFile
         _path = path;
     }
 
+    /// <summary>The bans that <see cref="Open"/> read, ended ones included.</summary>
+    public IReadOnlyList<PeerBan> Kept { get; private set; } = [];
+
+    /// <summary>What of the file <see cref="Open"/> did not understand, and where it went; null when all was understood.</summary>
+    public string? Loss { get; private set; }
+
+    /// <summary>
+    /// Reads the file, so that nothing of it is lost when it is next written: a file that is none is left alone and an error, and one with lines that are no
+    /// ban is copied first, to the same name with <c>.bad</c> at its end.
+    /// </summary>
+    /// <param name="path">Its path.</param>
+    /// <returns>The file with its <see cref="Kept"/> bans; none when there is no file.</returns>
+    /// <exception cref="IOException">It can't be read or copied, is of another version or larger than 64 MiB.</exception>
+    /// <exception cref="UnauthorizedAccessException">It may not be read, or its copy not be written.</exception>
+    public static BanFile Open(string path)
+    {
+        BanFile file = new(path);
+        file.Kept = file.Read(out int skipped);
+        if (skipped != 0)
+        {
+            File.Copy(path, path + ".bad", overwrite: true);
+            file.Loss = $"{path}: {skipped} lines are no ban; the file as it was is {path}.bad";
+        }
+
+        return file;
+    }
+
     /// <summary>Reads the bans.</summary>
-    /// <param name="max">Bans read at most.</param>
     /// <param name="skipped">Lines that are no ban.</param>
     /// <returns>The bans, ended ones included; none when there is no file.</returns>
-    /// <exception cref="IOException">It can't be read, is of another version or larger than 4 MiB.</exception>
+    /// <exception cref="IOException">It can't be read, is of another version or larger than 64 MiB.</exception>
     /// <exception cref="UnauthorizedAccessException">It may not be read.</exception>
-    public IReadOnlyList<PeerBan> Read(int max, out int skipped)
+    public IReadOnlyList<PeerBan> Read(out int skipped)
     {
         skipped = 0;
         List<PeerBan> bans = [];
-        if (!File.Exists(_path))
+        if (!File.Exists(_path) && !Directory.Exists(_path))
         {
             return bans;
         }
 
-        if (new FileInfo(_path).Length > MaxBytes)
+        if (File.Exists(_path) && new FileInfo(_path).Length > MaxBytes)
         {
             throw new IOException($"{_path}: larger than {MaxBytes} bytes; it is no file of bans, move it away");
         }
@@ -53,7 +80,7 @@ public sealed class BanFile
 
         while (lines.ReadLine() is { } line)
         {
-            if (bans.Count < max && TryParse(line, out PeerBan? ban))
+            if (TryParse(line, out PeerBan? ban))
             {
                 bans.Add(ban);
             }

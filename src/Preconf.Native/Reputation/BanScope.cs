@@ -25,13 +25,20 @@ public sealed class BanScope
     ];
 
     private readonly IPNetwork[] _allowed;
+    private readonly IPNetwork[] _shared;
 
     /// <summary>Makes the rule.</summary>
     /// <param name="allowed">IP addresses and subnets (CIDR) never banned.</param>
     /// <exception cref="FormatException">One is neither.</exception>
     public BanScope(IEnumerable<string> allowed)
+        : this(allowed, sharedToo: false)
+    {
+    }
+
+    internal BanScope(IEnumerable<string> allowed, bool sharedToo)
     {
         ArgumentNullException.ThrowIfNull(allowed);
+        _shared = sharedToo ? [] : Shared;
         _allowed = [.. allowed.Select(text => TryParse(text, out IPNetwork network) ? network : throw new FormatException($"'{text}' is neither an IP address nor a subnet such as 192.0.2.0/24"))];
     }
 
@@ -58,7 +65,7 @@ public sealed class BanScope
         ArgumentNullException.ThrowIfNull(address);
         IPAddress plain = address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : new IPAddress(address.GetAddressBytes());
         IPNetwork? scope = plain.AddressFamily == AddressFamily.InterNetwork ? new IPNetwork(plain, Ipv4Bits) : Ipv6(plain);
-        return Contains(Shared, plain) || _allowed.Any(allowed => Overlap(allowed, scope!.Value)) ? null : scope;
+        return Contains(_shared, plain) || _allowed.Any(allowed => Overlap(allowed, scope!.Value)) ? null : scope;
     }
 
     private static IPNetwork Ipv6(IPAddress address)

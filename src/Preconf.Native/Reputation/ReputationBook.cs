@@ -3,7 +3,9 @@ using Preconf.Native.Protocol;
 
 namespace Preconf.Native.Reputation;
 
-/// <summary>What a change of standing does to the network. Called under the book's lock: must not wait and not call the book.</summary>
+/// <summary>
+/// What a change of standing does to the network. Called under the book's lock, but for <see cref="BansNotKept"/>: must not wait and not call the book.
+/// </summary>
 public interface IReputationEffects
 {
     /// <summary>The score that gossipsub is to know.</summary>
@@ -13,20 +15,27 @@ public interface IReputationEffects
 
     /// <summary>The addresses that a ban of a peer takes in.</summary>
     /// <param name="peer">Whom.</param>
+    /// <param name="isInGoodStanding">Tells of another peer whether it is neither greylisted nor banned: nobody like that is cut off for its neighbour.</param>
     /// <returns>The addresses; null for none, or when nobody knows where the peer is.</returns>
-    IPNetwork? NetworkOf(PeerId peer);
+    IPNetwork? NetworkOf(PeerId peer, Func<PeerId, bool> isInGoodStanding);
 
-    /// <summary>A ban begins or ends.</summary>
+    /// <summary>Whether a peer that is wanted whatever happens is, or was, at some of these addresses.</summary>
+    /// <param name="network">The addresses of a ban.</param>
+    /// <returns>True when they may not be banned.</returns>
+    bool IsSpared(IPNetwork network);
+
+    /// <summary>A ban begins, ends, or takes in other addresses than it did.</summary>
     /// <param name="ban">Whose, and what it takes in.</param>
-    /// <param name="blocked">Whether it begins.</param>
-    void SetBlocked(PeerBan ban, bool blocked);
+    /// <param name="blocked">False when it ends.</param>
+    /// <returns>False when there is no room for its addresses: then it holds for the peer alone.</returns>
+    bool SetBlocked(PeerBan ban, bool blocked);
 
     /// <summary>A change other than a reward.</summary>
     /// <param name="peer">Whose.</param>
     /// <param name="entry">What.</param>
     void Tell(PeerId peer, in ReputationEntry entry);
 
-    /// <summary>The bans could not be kept.</summary>
+    /// <summary>Bans could not be kept, or not all that were kept could be read. May come from any thread.</summary>
     /// <param name="why">What failed.</param>
     void BansNotKept(string why);
 }
@@ -58,16 +67,18 @@ public sealed class ReputationBook
     private readonly ReferencePolicy? _reference;
     private readonly IReputationEffects _effects;
     private readonly TimeProvider _time;
-    private readonly BanFile? _file;
+    private readonly BanKeeper? _keeper;
+    private readonly Func<PeerId, bool> _isInGoodStanding;
     private readonly int _patience;
     private readonly double _patiencePerTick;
+    private bool _saidFull;
 
     /// <summary>Makes a book and applies the bans that were kept and have not ended.</summary>
     /// <param name="options">The rules.</param>
     /// <param name="trusted">Who is never limited, greylisted or banned.</param>
     /// <param name="effects">What changes do.</param>
     /// <param name="time">The clock.</param>
-    /// <param name="file">Where bans are kept; null for nowhere.</param>
+    /// <param name="file">Where bans are kept, opened; null for nowhere.</param>
     /// <param name="overLimitPatience">Refusals over the rate limit in <paramref name="overLimitWindow"/> that are forgiven; at least 1.</param>
     /// <param name="overLimitWindow">In this time all of them are forgotten; null for 80 s.</param>
     public ReputationBook(
@@ -81,16 +92,20 @@ public sealed class ReputationBook
         _trusted = [.. trusted];
         _effects = effects;
         _time = time;
-        _file = file;
+        _keeper = file is null ? null : new BanKeeper(file, () => Bans, effects.BansNotKept);
+        _isInGoodStanding = peer => !_bans.ContainsKey(peer) && !(_peers.TryGetValue(peer, out Standing? standing) && standing.Greylisted);
         _patience = overLimitPatience;
         _patiencePerTick = overLimitPatience / ((overLimitWindow ?? TimeSpan.FromSeconds(80)).TotalSeconds * time.TimestampFrequency);
         _policy = new DefaultPolicy(options, time);
         _reference = options.Policy == ReputationPolicy.Reference
             ? new ReferencePolicy(options.GreylistThreshold, options.BanThreshold, options.HalfLife, time, options.MaxPeers)
             : null;
-        lock (_gate)
+        if (file is not null)
         {
-            Load();
+            lock (_gate)
+            {
+                Load(file);
+            }
         }
     }
 
@@ -228,6 +243,31 @@ public sealed class ReputationBook
         }
     }
 
+    /// <summary>
+    /// Looks at the addresses of all bans again: those where a peer is that is wanted whatever happens (<see cref="IReputationEffects.IsSpared"/>) are freed, and
+    /// the bans hold for their peers alone.
+    /// </summary>
+    public void RecheckNetworks()
+    {
+        lock (_gate)
+        {
+            PeerBan[] spared = [.. _bans.Values.Where(ban => ban.Network is { } network && _effects.IsSpared(network))];
+            foreach (PeerBan ban in spared)
+            {
+                Apply(ban with { Network = null });
+            }
+
+            if (spared.Length != 0)
+            {
+                Keep();
+            }
+        }
+    }
+
+    /// <summary>Waits for the file of bans.</summary>
+    /// <returns>Ends when every ban and lift before the call is in the file, or could not be written, which was told.</returns>
+    public Task KeptAsync() => _keeper?.KeptAsync() ?? Task.CompletedTask;
+
     /// <summary>Where a peer stands and why.</summary>
     /// <param name="peer">Whom.</param>
     /// <returns>Its standing; that of an unknown peer is all zero and empty.</returns>
@@ -284,47 +324,32 @@ public sealed class ReputationBook
         }
     }
 
-    private void Load()
+    private void Load(BanFile file)
     {
-        if (_file is null)
+        if (file.Loss is { } loss)
         {
-            return;
+            _effects.BansNotKept(loss);
         }
 
-        try
+        DateTimeOffset now = _time.GetUtcNow();
+        PeerBan[] inForce = [.. file.Kept.Where(ban => ban.Until > now && !_trusted.Contains(ban.Peer)).OrderByDescending(Rank).DistinctBy(ban => ban.Peer)];
+        foreach (PeerBan ban in inForce.Take(_options.MaxBans))
         {
-            foreach (PeerBan ban in _file.Read(_options.MaxBans, out int skipped))
-            {
-                if (ban.Until > _time.GetUtcNow() && !_trusted.Contains(ban.Peer))
-                {
-                    _bans[ban.Peer] = ban;
-                    _effects.SetBlocked(ban, true);
-                }
-
-                if (skipped != 0)
-                {
-                    _effects.BansNotKept($"{skipped} lines of the file of bans were not understood");
-                    skipped = 0;
-                }
-            }
+            Apply(ban.Network is { } network && _effects.IsSpared(network) ? ban with { Network = null } : ban);
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+
+        if (inForce.Length > _options.MaxBans)
         {
-            _effects.BansNotKept(error.Message);
+            _effects.BansNotKept($"{inForce.Length - _options.MaxBans} bans are over MaxBans {_options.MaxBans} and were lifted");
+        }
+
+        if (file.Loss is not null || _bans.Count != file.Kept.Count || file.Kept.Any(ban => _bans[ban.Peer] != ban))
+        {
+            Keep();
         }
     }
 
-    private void Keep()
-    {
-        try
-        {
-            _file?.Write(_bans.Values);
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            _effects.BansNotKept(error.Message);
-        }
-    }
+    private void Keep() => _keeper?.Keep();
 
     private void ApplyReference(PeerId peer, Standing standing, ReputationReason reason, string? detail)
     {
@@ -341,10 +366,12 @@ public sealed class ReputationBook
         standing.Score.Value = update.Score;
         Record(peer, standing, reason, detail, update.Score - before);
         SetGreylisted(peer, standing, update.IsGreylisted && !_trusted.Contains(peer));
-        if (update.IsBanned && !update.WasBanned && !_trusted.Contains(peer))
+        if (update.IsBanned && !_bans.ContainsKey(peer) && !_trusted.Contains(peer))
         {
-            Begin(peer, ReputationReason.Banned, detail, DateTimeOffset.MaxValue);
-            Keep();
+            if (Begin(peer, ReputationReason.Banned, detail, DateTimeOffset.MaxValue))
+            {
+                Keep();
+            }
         }
         else if (!update.IsBanned && update.WasBanned && End(peer, ReputationReason.BanEnded))
         {
@@ -382,8 +409,7 @@ public sealed class ReputationBook
             return false;
         }
 
-        Begin(peer, ReputationReason.Banned, standing.LastFault, EndAfter(_options.BanDuration));
-        return true;
+        return Begin(peer, ReputationReason.Banned, standing.LastFault, EndAfter(_options.BanDuration));
     }
 
     // What a greylisted peer sends is not even looked at, so its score rises whatever it does: who falls again and again is banned for that.
@@ -403,20 +429,41 @@ public sealed class ReputationBook
         }
     }
 
-    private void Begin(PeerId peer, ReputationReason reason, string? detail, DateTimeOffset until)
+    /// <returns>False when there is no room for it: all there is has been taken by the host's bans.</returns>
+    private bool Begin(PeerId peer, ReputationReason reason, string? detail, DateTimeOffset until)
     {
         if (!_bans.ContainsKey(peer) && _bans.Count >= _options.MaxBans)
         {
-            End(_bans.Values.MinBy(ban => ban.Until)!.Peer, ReputationReason.BanEnded);
+            PeerBan least = _bans.Values.MinBy(Rank)!;
+            if (least.Reason == ReputationReason.BannedByHost && reason != ReputationReason.BannedByHost)
+            {
+                SayFull();
+                return false;
+            }
+
+            End(least.Peer, ReputationReason.BanEnded);
         }
 
         // A ban that follows a ban: the peer is gone, so what is known of its addresses is what was known then.
-        IPNetwork? network = _bans.TryGetValue(peer, out PeerBan? before) ? before.Network : _effects.NetworkOf(peer);
-        PeerBan ban = new(peer, until, reason, Cut(detail), network);
-        _bans[peer] = ban;
+        IPNetwork? network = _bans.TryGetValue(peer, out PeerBan? before) ? before.Network : _effects.NetworkOf(peer, _isInGoodStanding);
+        Apply(new PeerBan(peer, until, reason, Cut(detail), network));
         Record(peer, Find(peer), reason, detail, 0);
-        _effects.SetBlocked(ban, true);
+        return true;
     }
+
+    private void Apply(PeerBan ban) => _bans[ban.Peer] = _effects.SetBlocked(ban, true) ? ban : ban with { Network = null };
+
+    private void SayFull()
+    {
+        if (!_saidFull)
+        {
+            _saidFull = true;
+            _effects.BansNotKept($"all of MaxBans {_options.MaxBans} are the host's own; no other peer is banned until one of them ends");
+        }
+    }
+
+    // The least is lifted first: the host's bans last, and of both kinds the one that ends first.
+    private static (bool ByHost, DateTimeOffset Until) Rank(PeerBan ban) => (ban.Reason == ReputationReason.BannedByHost, ban.Until);
 
     private bool End(PeerId peer, ReputationReason reason)
     {
@@ -424,6 +471,8 @@ public sealed class ReputationBook
         {
             return false;
         }
+
+        _saidFull = false;
 
         // Whoever comes back starts anew: else the rest of the old score would ban it again at its first tick.
         Standing standing = Find(peer);

@@ -39,9 +39,13 @@ public sealed class ReputationOptions
 
     /// <summary>
     /// Whether a ban takes the peer's IP address in, an IPv6 address with its /56. Never loopback, private or shared addresses, those of
-    /// <see cref="NeverBanned"/>, and those where a trusted, static or protected peer is. Default true.
+    /// <see cref="NeverBanned"/>, those where another peer in good standing is connected when the ban begins, and those where a trusted, static or protected
+    /// peer is, has been, or is to be found by its name. At most 1024 bans take addresses in; the others hold for their peers alone. Default true.
     /// </summary>
     public bool BanAddresses { get; set; } = true;
+
+    /// <summary>Bans take shared addresses in too, loopback's among them: for tests, whose nodes are all on one machine.</summary>
+    internal bool BanSharedAddresses { get; set; }
 
     /// <summary>IP addresses and subnets (CIDR) that no ban takes in, e.g. the exit of an office. Default none.</summary>
     public IList<string> NeverBanned { get; set; } = [];
@@ -52,7 +56,10 @@ public sealed class ReputationOptions
     /// <summary>Peers remembered; above it the one nearest to an unknown peer's standing is forgotten. Default 4096.</summary>
     public int MaxPeers { get; set; } = 4096;
 
-    /// <summary>Bans kept; above it the one that ends first is lifted. Default 1024.</summary>
+    /// <summary>
+    /// Bans kept; above it the one that ends first is lifted, the host's own (<see cref="ReputationReason.BannedByHost"/>) last: no other peer is banned while all of
+    /// them are the host's. Default 1024.
+    /// </summary>
     public int MaxBans { get; set; } = 1024;
 
     /// <summary>Changes remembered per peer. Default 32.</summary>

@@ -32,8 +32,25 @@ internal sealed class AdminVerbs(P2pHandle handle)
     /// <summary>Where <c>peer</c> stands and how it came to.</summary>
     public const string Explain = "explain";
 
+    /// <summary>Blocks <c>target</c>, a peer, an address or a subnet, until it is unblocked.</summary>
+    public const string Block = "block";
+
+    /// <summary>Lifts the block of <c>target</c>.</summary>
+    public const string Unblock = "unblock";
+
+    /// <summary>Lifts the limits on dials and connections for <c>peer</c>, and spares its addresses.</summary>
+    public const string Protect = "protect";
+
+    /// <summary>Lifts the protection of <c>peer</c>.</summary>
+    public const string Unprotect = "unprotect";
+
+    /// <summary>What the operator has blocked and whom protected: <c>blocks</c>, <c>protected</c>.</summary>
+    public const string Blocks = "blocks";
+
     /// <summary>The node's own record: <c>enr</c>.</summary>
     public const string Record = "enr";
+
+    private static readonly string[] All = [Peers, Connect, Ban, Unban, Bans, Explain, Block, Unblock, Protect, Unprotect, Blocks, Record];
 
     /// <summary>Answers a request; an <see cref="AdminAnswer"/>.</summary>
     /// <param name="request">The request.</param>
@@ -48,7 +65,8 @@ internal sealed class AdminVerbs(P2pHandle handle)
         {
             case Peers:
                 IReadOnlyList<PeerInfo> peers = handle.Peers;
-                return json => WritePeers(json, peers);
+                HashSet<PeerId> banned = [.. handle.Bans.Select(ban => ban.Peer)];
+                return json => WritePeers(json, peers, banned);
             case Status:
                 return json => NodeStatus.Write(json, handle);
             case Connect:
@@ -68,12 +86,19 @@ internal sealed class AdminVerbs(P2pHandle handle)
             case Explain:
                 PeerReputation standing = handle.Explain(Peer(request));
                 return json => WriteStanding(json, standing);
+            case Block or Unblock:
+                return await BlockAsync(Read<BlockTarget>(request, "target", BlockTarget.TryParse, "a peer id, an IP address or a subnet"), verb == Block, cancellationToken).ConfigureAwait(false);
+            case Protect or Unprotect:
+                return await ProtectAsync(Peer(request), verb == Protect, cancellationToken).ConfigureAwait(false);
+            case Blocks:
+                (IReadOnlyList<BlockTarget> blocked, IReadOnlyList<PeerId> spared) = (handle.BlockedTargets, handle.ProtectedPeers);
+                return json => WriteBlocks(json, blocked, spared);
             case Record:
                 string enr = handle.Enr?.ToString()
                     ?? throw new AdminException(AdminException.NotFound, "the node runs without discovery and has no record");
                 return json => json.WriteString("enr", enr);
             default:
-                throw new AdminException(AdminException.BadRequest, $"there is no verb '{Bounded(verb)}'; there are {Peers}, {Connect}, {Ban}, {Unban}, {Bans}, {Explain}, {Record}");
+                throw new AdminException(AdminException.BadRequest, $"there is no verb '{Bounded(verb)}'; there are {string.Join(", ", All)}");
         }
     }
 
@@ -99,6 +124,51 @@ internal sealed class AdminVerbs(P2pHandle handle)
             : throw new AdminException(AdminException.Refused, $"{peer} is trusted and can't be banned; take it out of TrustedPeers first");
     }
 
+    private async Task<Action<Utf8JsonWriter>> BlockAsync(BlockTarget target, bool blocked, CancellationToken cancellationToken)
+    {
+        if (blocked && target.Peer is { } peer && peer.Equals(handle.LocalPeerId))
+        {
+            throw new AdminException(AdminException.BadRequest, $"{peer} is this node itself");
+        }
+
+        if (!blocked && !handle.BlockedTargets.Contains(target))
+        {
+            throw new AdminException(AdminException.NotFound, $"{target} is not blocked; what covers it is lifted as it was blocked (blocks), a ban by unban");
+        }
+
+        await (blocked ? handle.BlockAsync(target, cancellationToken) : handle.UnblockAsync(target, cancellationToken)).ConfigureAwait(false);
+        return json => json.WriteString("target", target.ToString());
+    }
+
+    private async Task<Action<Utf8JsonWriter>> ProtectAsync(PeerId peer, bool isProtected, CancellationToken cancellationToken)
+    {
+        if (!isProtected && !handle.ProtectedPeers.Contains(peer))
+        {
+            throw new AdminException(AdminException.NotFound, $"{peer} is not protected");
+        }
+
+        await (isProtected ? handle.ProtectAsync(peer, cancellationToken) : handle.UnprotectAsync(peer, cancellationToken)).ConfigureAwait(false);
+        return json => json.WriteString("peer", peer.ToString());
+    }
+
+    private static void WriteBlocks(Utf8JsonWriter json, IReadOnlyList<BlockTarget> blocked, IReadOnlyList<PeerId> spared)
+    {
+        json.WriteStartArray("blocks");
+        foreach (string target in blocked.Select(target => target.ToString()).Order(StringComparer.Ordinal))
+        {
+            json.WriteStringValue(target);
+        }
+
+        json.WriteEndArray();
+        json.WriteStartArray("protected");
+        foreach (string peer in spared.Select(peer => peer.ToString()).Order(StringComparer.Ordinal))
+        {
+            json.WriteStringValue(peer);
+        }
+
+        json.WriteEndArray();
+    }
+
     private static void WriteBans(Utf8JsonWriter json, IReadOnlyList<PeerBan> bans)
     {
         json.WriteStartArray("bans");
@@ -117,6 +187,7 @@ internal sealed class AdminVerbs(P2pHandle handle)
 
             json.WriteString("reason", Output.Names.Camel(ban.Reason));
             json.WriteString("detail", ban.Detail);
+            json.WriteString("network", ban.Network?.ToString());
             json.WriteEndObject();
         }
 
@@ -149,7 +220,7 @@ internal sealed class AdminVerbs(P2pHandle handle)
 
     private static PeerId Peer(JsonElement request) => Read<PeerId>(request, "peer", PeerId.TryParse, "a peer id");
 
-    private static void WritePeers(Utf8JsonWriter json, IReadOnlyList<PeerInfo> peers)
+    private static void WritePeers(Utf8JsonWriter json, IReadOnlyList<PeerInfo> peers, HashSet<PeerId> banned)
     {
         json.WriteStartArray("peers");
         foreach (PeerInfo peer in peers.OrderBy(peer => peer.ConnectedAt))
@@ -165,6 +236,10 @@ internal sealed class AdminVerbs(P2pHandle handle)
             json.WriteBoolean("txLists", peer.TxListsTopic);
             json.WriteNumber("latencyMs", Math.Round(peer.Latency.TotalMilliseconds, 3));
             json.WriteNumber("requestsInFlight", peer.RequestsInFlight);
+            json.WriteNumber("score", Math.Round(peer.Score, 3));
+            json.WriteBoolean("greylisted", peer.Greylisted);
+            json.WriteBoolean("banned", banned.Contains(peer.Id));
+            json.WriteBoolean("trusted", peer.Trusted);
             json.WriteEndObject();
         }
 

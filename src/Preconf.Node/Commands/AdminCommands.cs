@@ -9,11 +9,12 @@ using Preconf.Node.Output;
 
 namespace Preconf.Node.Commands;
 
-/// <summary><c>peers</c>, <c>status</c>, <c>connect</c>, <c>ban</c>, <c>unban</c>, <c>bans</c> and <c>explain</c>: asking a running node through its admin socket.</summary>
+/// <summary><c>peers</c>, <c>status</c>, <c>connect</c>, <c>explain</c>, bans, blocks and protections: asking a running node through its admin socket.</summary>
 internal static class AdminCommands
 {
     private static readonly Argument<string> Address = new("address") { HelpName = "MULTIADDR|ENR", Description = "whom to dial; with …/p2p/PEER_ID nobody else is accepted" };
     private static readonly Argument<string> Peer = new("peer") { HelpName = "PEER_ID", Description = "the peer's id, or an address of it that ends in /p2p/PEER_ID" };
+    private static readonly Argument<string> Target = new("target") { HelpName = "PEER|ADDRESS|SUBNET", Description = "a peer's id, an IP address, or a subnet such as 10.0.0.0/8" };
     private static readonly Option<string> Timeout = new("--timeout") { HelpName = "TIME", Description = "give up after this, e.g. 10, 2.5s, 500ms", DefaultValueFactory = _ => "10" };
     private static readonly Option<string?> BanFor = new("--for") { HelpName = "TIME", Description = "how long, e.g. 90, 10m, 2h [default: the node's, 1 h]" };
     private static readonly Option<string?> BanReason = new("--reason") { HelpName = "TEXT", Description = "why; bans and explain show it" };
@@ -32,10 +33,15 @@ internal static class AdminCommands
                 json.WriteString("verb", AdminVerbs.Connect);
                 json.WriteString("address", address);
             };
-        }, (answer, settings) => ShowPeer(answer, settings, "connected to")),
+        }, (answer, settings) => Show(answer, settings, "peer", "connected to")),
         MakeBan(),
-        Make("unban", "Lift a ban; the peer's score starts again from zero.", Peer, (parse, faults) => PeerVerb(AdminVerbs.Unban, parse, faults), (answer, settings) => ShowPeer(answer, settings, "no longer banned")),
-        Make("bans", "Show who is banned, until when and why.", null, (_, _) => Verb(AdminVerbs.Bans), ShowBans),
+        Make("unban", "Lift a ban; the peer's score starts again from zero.", Peer, (parse, faults) => PeerVerb(AdminVerbs.Unban, parse, faults), (answer, settings) => Show(answer, settings, "peer", "no longer banned")),
+        Make("block", "Close the running node's connections with a peer, an address or a subnet, and make and take none until it is unblocked; kept across restarts.", Target, (parse, faults) => TargetVerb(AdminVerbs.Block, parse, faults), (answer, settings) => Show(answer, settings, "target", "blocked")),
+        Make("unblock", "Lift a block; one of the settings is back at the next start.", Target, (parse, faults) => TargetVerb(AdminVerbs.Unblock, parse, faults), (answer, settings) => Show(answer, settings, "target", "no longer blocked")),
+        Make("protect", "Lift the limits on dials and connections for a peer, and spare its addresses when others are banned; kept across restarts.", Peer, (parse, faults) => PeerVerb(AdminVerbs.Protect, parse, faults), (answer, settings) => Show(answer, settings, "peer", "protected")),
+        Make("unprotect", "Lift a protection; one of the settings is back at the next start.", Peer, (parse, faults) => PeerVerb(AdminVerbs.Unprotect, parse, faults), (answer, settings) => Show(answer, settings, "peer", "no longer protected")),
+        Make("blocks", "Show what is blocked and who is protected, by the settings and since.", null, (_, _) => Verb(AdminVerbs.Blocks), ShowBlocks),
+        Make("bans", "Show who is banned, until when, why, and with which addresses.", null, (_, _) => Verb(AdminVerbs.Bans), ShowBans),
         Make("explain", "Show where a peer stands, and the last reasons why.", Peer, (parse, faults) => PeerVerb(AdminVerbs.Explain, parse, faults), ShowStanding),
     ];
 
@@ -116,7 +122,7 @@ internal static class AdminCommands
                     json.WriteString("reason", reason);
                 }
             };
-        }, (answer, settings) => ShowPeer(answer, settings, "banned"));
+        }, (answer, settings) => Show(answer, settings, "peer", "banned"));
         command.Options.Add(BanFor);
         command.Options.Add(BanReason);
         return command;
@@ -135,6 +141,21 @@ internal static class AdminCommands
         {
             json.WriteString("verb", verb);
             json.WriteString("peer", peer!.ToString());
+        };
+    }
+
+    private static Action<Utf8JsonWriter> TargetVerb(string verb, ParseResult parse, List<string> faults)
+    {
+        string text = parse.GetValue(Target)!;
+        if (!BlockTarget.TryParse(text, out BlockTarget? target))
+        {
+            faults.Add($"PEER|ADDRESS|SUBNET: '{text}' is neither a peer id, nor an IP address, nor a subnet such as 10.0.0.0/8");
+        }
+
+        return json =>
+        {
+            json.WriteString("verb", verb);
+            json.WriteString("target", target!.ToString());
         };
     }
 
@@ -207,22 +228,50 @@ internal static class AdminCommands
         }
     }
 
-    private static void ShowPeer(JsonElement answer, NodeSettings settings, string done)
+    private static void Show(JsonElement answer, NodeSettings settings, string name, string done)
     {
-        string peer = answer.GetProperty("peer").GetString()!;
+        string what = answer.GetProperty(name).GetString()!;
         if (settings.Json)
         {
-            JsonLines.StandardOutput.Write(json => json.WriteString("peer", peer));
+            JsonLines.StandardOutput.Write(json => json.WriteString(name, what));
         }
         else
         {
-            Console.Out.WriteLine($"{done} {peer}");
+            Console.Out.WriteLine($"{done} {what}");
+        }
+    }
+
+    private static void ShowBlocks(JsonElement answer, NodeSettings settings)
+    {
+        Table table = new("RULE", "TARGET");
+        foreach ((string list, string rule, string name) in new[] { ("blocks", "block", "target"), ("protected", "protect", "peer") })
+        {
+            foreach (string what in answer.GetProperty(list).EnumerateArray().Select(element => element.GetString()!))
+            {
+                if (settings.Json)
+                {
+                    JsonLines.StandardOutput.Write(json =>
+                    {
+                        json.WriteString("rule", rule);
+                        json.WriteString(name, what);
+                    });
+                }
+                else
+                {
+                    table.Add(rule, what);
+                }
+            }
+        }
+
+        if (!settings.Json)
+        {
+            Console.Out.Write(table);
         }
     }
 
     private static void ShowPeers(JsonElement answer, NodeSettings settings)
     {
-        Table table = new("PEER", "WAY", "TRANSPORT", "SINCE", "TOPICS", "LATENCY", "ADDRESS", "AGENT");
+        Table table = new("PEER", "WAY", "TRANSPORT", "SINCE", "TOPICS", "LATENCY", "SCORE", "STANDING", "ADDRESS", "AGENT");
         foreach (JsonElement peer in answer.GetProperty("peers").EnumerateArray())
         {
             if (settings.Json)
@@ -237,7 +286,9 @@ internal static class AdminCommands
             table.Add(
                 Of("peer"), Is("outbound") ? "out" : "in", Of("transport"), Ago(DateTime.UtcNow - peer.GetProperty("since").GetDateTime()),
                 (Is("commitments"), Is("txLists")) switch { (true, true) => "both", (true, false) => "commitments", (false, true) => "txlists", _ => "none" },
-                latency > 0 ? string.Create(CultureInfo.InvariantCulture, $"{latency:0.0} ms") : "-", Of("address"), Of("agent"));
+                latency > 0 ? string.Create(CultureInfo.InvariantCulture, $"{latency:0.0} ms") : "-",
+                peer.GetProperty("score").GetDouble().ToString("0.##", CultureInfo.InvariantCulture),
+                Is("trusted") ? "trusted" : Is("banned") ? "banned" : Is("greylisted") ? "greylisted" : "good", Of("address"), Of("agent"));
         }
 
         if (!settings.Json)
@@ -248,7 +299,7 @@ internal static class AdminCommands
 
     private static void ShowBans(JsonElement answer, NodeSettings settings)
     {
-        Table table = new("PEER", "UNTIL", "REASON", "DETAIL");
+        Table table = new("PEER", "UNTIL", "REASON", "NETWORK", "DETAIL");
         foreach (JsonElement ban in answer.GetProperty("bans").EnumerateArray())
         {
             if (settings.Json)
@@ -257,7 +308,7 @@ internal static class AdminCommands
                 continue;
             }
 
-            table.Add(ban.GetProperty("peer").GetString()!, ban.GetProperty("until").GetString() ?? "for ever", ban.GetProperty("reason").GetString()!, ban.GetProperty("detail").GetString() ?? string.Empty);
+            table.Add(ban.GetProperty("peer").GetString()!, ban.GetProperty("until").GetString() ?? "for ever", ban.GetProperty("reason").GetString()!, ban.GetProperty("network").GetString() ?? "-", ban.GetProperty("detail").GetString() ?? string.Empty);
         }
 
         if (!settings.Json)

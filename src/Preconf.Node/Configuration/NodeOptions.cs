@@ -45,7 +45,7 @@ internal static class NodeOptions
     public static Option TargetPeers { get; } = One("--target-peers", "N", "look for peers until so many are connected [default: 50]");
 
     /// <summary>How many peers to keep.</summary>
-    public static Option MaxPeers { get; } = One("--max-peers", "N", "above so many, drop the worst [default: 200]");
+    public static Option MaxPeers { get; } = One("--max-peers", "N", "above so many, drop the worst; limits on connections follow it [default: 100, or the target where that is higher]");
 
     /// <summary>No port mapping.</summary>
     public static Option NoUpnp { get; } = Flag("--no-upnp", "do not map ports on the router");

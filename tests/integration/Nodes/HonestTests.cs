@@ -28,14 +28,19 @@ public sealed class HonestTests(ITestOutputHelper output)
         P2pNode silent = await net.StartAsync(TestNet.Config(TestNet.Tcp), new P2pNodeServices { Store = new SlowStore(disk) });
         P2pNode refusing = await net.StartAsync(limited);
         P2pNode leaving = await net.StartAsync(TestNet.Config(TestNet.Tcp), new P2pNodeServices { Store = new SlowStore(disk) });
+        P2pNode wired = await net.StartAsync(TestNet.Tcp);
+        await using FailingWire wire = new(wired.Handle.DialableAddresses[0].Port!.Value);
+        Multiaddr through = Multiaddr.Parse($"/ip4/127.0.0.1/tcp/{wire.Port}").WithPeerId(wired.LocalPeerId);
         foreach (P2pNode node in new[] { silent, refusing, leaving })
         {
             await TestNet.ConnectAsync(asking, node);
         }
 
+        await asking.Handle.DialAsync(through).WaitAsync(TestNet.Patience);
+
         await asking.Handle.RequestHeadAsync(refusing.LocalPeerId).WaitAsync(TestNet.Patience);
         Dictionary<NetworkErrorKind, int> seen = [];
-        int failures = 0;
+        int failures = 0, tornOff = 0;
         while (failures < Failures)
         {
             disk.Reset();
@@ -43,6 +48,8 @@ public sealed class HonestTests(ITestOutputHelper output)
             asked.AddRange(Enumerable.Range(0, 10).Select(_ => asking.Handle.RequestHeadAsync(leaving.LocalPeerId)));
             leaving.Handle.Disconnect(asking.LocalPeerId);
             asked.Add(asking.Handle.DialAsync(Multiaddr.Parse("/ip4/127.0.0.1/tcp/1").WithPeerId(Stranger)));
+            (int swallowed, int torn) = await FailOnTheWireAsync(asking, wired, wire, seen);
+            (failures, tornOff) = (failures + swallowed + torn, tornOff + torn);
             foreach (Task task in asked)
             {
                 NetworkException error = await Assert.ThrowsAsync<NetworkException>(() => task.WaitAsync(TestNet.Patience));
@@ -55,17 +62,26 @@ public sealed class HonestTests(ITestOutputHelper output)
             {
                 // A request that finds its peer gone dials it again.
                 leaving.Handle.Disconnect(asking.LocalPeerId);
-                return asking.Handle.PeerCount == 2 && leaving.Handle.PeerCount == 0;
+                return leaving.Handle.PeerCount == 0 && !asking.Handle.Peers.Any(peer => peer.Id.Equals(leaving.LocalPeerId));
             });
             await asking.Handle.DialAsync(leaving.Handle.DialableAddresses[0]).WaitAsync(TestNet.Patience);
             await LifecycleTests.UntilAsync(() => leaving.Handle.PeerCount == 1);
+            wire.Mend();
+            await ConnectAgainAsync(asking, wired, through);
         }
 
         output.WriteLine(string.Join(", ", seen));
         Assert.True(seen.Count >= 3, string.Join(", ", seen));
-        foreach (P2pNode node in new[] { asking, silent, refusing, leaving })
+        Assert.True(tornOff > 0, "no request was in flight at any reset");
+        P2pNode[] all = [asking, silent, refusing, leaving, wired];
+        foreach (P2pNode node in all)
         {
             Assert.Empty(node.Handle.Bans);
+            foreach (P2pNode other in all)
+            {
+                Assert.DoesNotContain(node.Handle.Explain(other.LocalPeerId).History, entry => entry.Delta < 0);
+            }
+
             Assert.All(node.Handle.Peers, peer => Assert.True(peer.Score >= 0 && !peer.Greylisted, peer.ToString()));
         }
 
@@ -74,6 +90,53 @@ public sealed class HonestTests(ITestOutputHelper output)
         await silent.Handle.RequestHeadAsync(asking.LocalPeerId).WaitAsync(TestNet.Patience);
         PublishResult published = await leaving.Handle.PublishCommitmentAsync(net.Commit(1));
         Assert.Equal(PublishOutcome.Sent, published.Outcome);
+    }
+
+    // Requests that a dead wire swallows, and others that a reset tears off; of these, one that was not sent yet dials anew, past the wire, and is answered.
+    private static async Task<(int Swallowed, int TornOff)> FailOnTheWireAsync(P2pNode asking, P2pNode wired, FailingWire wire, Dictionary<NetworkErrorKind, int> seen)
+    {
+        (int Swallowed, int TornOff) failures = (0, 0);
+        wire.Die();
+        foreach (bool reset in new[] { false, true })
+        {
+            Task[] asked = [.. Enumerable.Range(0, 10).Select(_ => asking.Handle.RequestHeadAsync(wired.LocalPeerId))];
+            if (reset)
+            {
+                wire.Reset();
+            }
+
+            foreach (Task task in asked)
+            {
+                try
+                {
+                    await task.WaitAsync(TestNet.Patience);
+                    Assert.True(reset, "a dead wire brings no answer");
+                }
+                catch (NetworkException error)
+                {
+                    seen[error.Kind] = seen.GetValueOrDefault(error.Kind) + 1;
+                    failures = reset ? (failures.Swallowed, failures.TornOff + 1) : (failures.Swallowed + 1, failures.TornOff);
+                }
+            }
+        }
+
+        return failures;
+    }
+
+    private static async Task ConnectAgainAsync(P2pNode asking, P2pNode wired, Multiaddr through)
+    {
+        // What went past the wire is closed: the next round's failures are to be on it.
+        await LifecycleTests.UntilAsync(() =>
+        {
+            wired.Handle.Disconnect(asking.LocalPeerId);
+            return wired.Handle.PeerCount == 0 && !asking.Handle.Peers.Any(peer => peer.Id.Equals(wired.LocalPeerId));
+        });
+        long started = System.Diagnostics.Stopwatch.GetTimestamp();
+        while (!wired.Handle.Peers.Any(peer => peer.Id.Equals(asking.LocalPeerId)))
+        {
+            Assert.True(System.Diagnostics.Stopwatch.GetElapsedTime(started) < TestNet.Patience, "the wire is mended and nobody gets through");
+            await asking.Handle.DialAsync(through).WaitAsync(TestNet.Patience).ContinueWith(static task => _ = task.Exception, TaskScheduler.Default);
+        }
     }
 
     [Fact]

@@ -64,7 +64,7 @@ public sealed class OperatorRulesTests : IDisposable
     [Fact]
     public async Task AFileOverItsBoundsFails()
     {
-        await System.IO.File.WriteAllLinesAsync(File, Enumerable.Range(0, OperatorRules.MaxRules + 1).Select(n => $"block 10.0.{n >> 8}.{n & 255}"));
+        await System.IO.File.WriteAllLinesAsync(File, Enumerable.Range(0, OperatorRules.MaxBlocked + 1).Select(n => $"block 10.0.{n >> 8}.{n & 255}"));
         Assert.Throws<NetworkException>(() => OperatorRules.Load(new GaterOptions(), _directory));
         await System.IO.File.WriteAllTextAsync(File, new string('\n', (1 << 20) + 1));
         Assert.Throws<NetworkException>(() => OperatorRules.Load(new GaterOptions(), _directory));

@@ -25,13 +25,17 @@ public sealed class P2pConfigTests
         { "MaxCommitments", config => config.Store.MaxCommitments = 0 },
         { "Gater.BlockedSubnets[1]", config => config.Gater.BlockedSubnets = ["203.0.113.77/25", "10.0.0.1"] },
         { "Gater.Blocked[0]", config => config.Gater.Blocked = ["/ip4/10.0.0.1"] },
-        { "Gater.Blocked: 4097", config => config.Gater.Blocked = [.. Enumerable.Repeat("10.0.0.1", 4097)] },
+        { "Gater.Blocked: 3073", config => config.Gater.Blocked = [.. Enumerable.Repeat("10.0.0.1", 3073)] },
         { "Gater.ProtectedPeers[0]", config => config.Gater.ProtectedPeers = ["10.0.0.1"] },
         { "Resources.MemoryCeiling", config => config.Resources.MemoryCeiling = 0 },
         { "Resources.QueueBytes", config => config.Resources.QueueBytes = 0 },
         { "MaxStreamsPerPeer", config => config.Connections.MaxStreamsPerPeer = 0 },
         { "Gater.Mode", config => config.Gater.Mode = (GaterMode)7 },
         { "Gater.DialPeriod", config => config.Gater.DialPeriod = TimeSpan.Zero },
+        { "Peers.Target: 50 is above the 40", config => config.Connections.MaxEstablishedTotal = 40 },
+        { "Peers.Target: 50 is above the 30", config => (config.Connections.MaxEstablishedIncoming, config.Connections.MaxEstablishedOutgoing) = (20, 10) },
+        { "Peers.Max: 100 is not below the 100", config => (config.Peers.Max, config.Connections.MaxEstablishedTotal) = (100, 100) },
+        { "Peers.Max: 20", config => config.Peers.Max = 20 },
         { "DialConcurrency", config => config.Connections.DialConcurrency = 0 },
     };
 
