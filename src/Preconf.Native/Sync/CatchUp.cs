@@ -25,7 +25,7 @@ public static class CatchUp
         ArgumentNullException.ThrowIfNull(handle);
         options ??= new CatchUpOptions();
         options.Check();
-        return new CatchUpRun(handle, options, progress).RunAsync(null, CancellationToken.None, cancellationToken);
+        return new CatchUpRun(handle, options, progress).RunAsync(null, null, CancellationToken.None, cancellationToken);
     }
 
     /// <summary>

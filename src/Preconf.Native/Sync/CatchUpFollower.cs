@@ -16,6 +16,7 @@ internal sealed partial class CatchUpFollower : IProgress<CatchUpProgress>
     private readonly IProgress<CatchUpProgress>? _progress;
     private readonly ILogger _logger;
     private readonly KnownMissing _known = new();
+    private readonly RefusedPeers _refused;
     private bool? _complete;
     private long _knownSince;
 
@@ -24,6 +25,7 @@ internal sealed partial class CatchUpFollower : IProgress<CatchUpProgress>
         _handle = handle;
         _options = options;
         _progress = progress;
+        _refused = new RefusedPeers(handle, options.RetryMissing);
         _logger = handle.LoggerFactory.CreateLogger("Preconf.Native.Sync");
     }
 
@@ -32,7 +34,10 @@ internal sealed partial class CatchUpFollower : IProgress<CatchUpProgress>
     {
         try
         {
-            await FollowAsync(cancellationToken).ConfigureAwait(false);
+            while (!await TryFollowAsync(cancellationToken).ConfigureAwait(false))
+            {
+                await Task.Delay(LongestPause / 10, _handle.Time, cancellationToken).ConfigureAwait(false);
+            }
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
@@ -52,6 +57,21 @@ internal sealed partial class CatchUpFollower : IProgress<CatchUpProgress>
         }
 
         _progress?.Report(value);
+    }
+
+    // A host's store that throws once must not end it for good.
+    private async Task<bool> TryFollowAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await FollowAsync(cancellationToken).ConfigureAwait(false);
+            return true;
+        }
+        catch (Exception error) when (error is not OperationCanceledException && _handle.IsRunning)
+        {
+            LogFailed(_logger, error.Message);
+            return false;
+        }
     }
 
     private async Task FollowAsync(CancellationToken cancellationToken)
@@ -120,7 +140,7 @@ internal sealed partial class CatchUpFollower : IProgress<CatchUpProgress>
     private async Task<CatchUpResult?> TryRunAsync(Task<CatchUpReason> next, CancellationToken cancellationToken)
     {
         using CancellationTokenSource pause = new();
-        Task<CatchUpResult> run = new CatchUpRun(_handle, _options, this).RunAsync(_known, pause.Token, cancellationToken);
+        Task<CatchUpResult> run = new CatchUpRun(_handle, _options, this).RunAsync(_known, _refused, pause.Token, cancellationToken);
         if (await Task.WhenAny(run, next).ConfigureAwait(false) == next)
         {
             await pause.CancelAsync().ConfigureAwait(false);

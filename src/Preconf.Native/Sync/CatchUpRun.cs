@@ -19,14 +19,15 @@ internal sealed class CatchUpRun(P2pHandle handle, CatchUpOptions options, IProg
 
     /// <summary>Runs it.</summary>
     /// <param name="known">What nobody has, not to be asked for; takes in what this run finds to be so. Null for nothing.</param>
+    /// <param name="refused">Peers not to be asked for commitments; takes in those whose answers are refused. Null for none.</param>
     /// <param name="pause">Ends the fetching of txlists early: there is something more urgent.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    public async Task<CatchUpResult> RunAsync(KnownMissing? known, CancellationToken pause, CancellationToken cancellationToken)
+    public async Task<CatchUpResult> RunAsync(KnownMissing? known, RefusedPeers? refused, CancellationToken pause, CancellationToken cancellationToken)
     {
         await AskHeadsAsync(cancellationToken).ConfigureAwait(false);
         BlockRanges wanted = Gaps();
         known?.RemoveFrom(wanted);
-        _commitments = new CommitmentFetch(handle, options, wanted, Progressed);
+        _commitments = new CommitmentFetch(handle, options, refused ?? new RefusedPeers(handle, options.RetryMissing), wanted, Progressed);
         Tell(CatchUpStage.Started, null);
         await _commitments.RunAsync(cancellationToken).ConfigureAwait(false);
         _txLists = new TxListFetch(handle, options, Progressed);

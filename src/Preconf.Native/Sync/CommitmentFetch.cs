@@ -29,20 +29,23 @@ internal sealed class CommitmentFetch
     private readonly BlockRanges _notKept = new();
     private readonly BlockRanges _heldMeanwhile = new();
     private readonly Denials _denials;
+    private readonly RefusedPeers _refused;
     private readonly Dictionary<UInt256, string> _skipped = [];
     private string? _lastError;
     private bool _found;
 
     /// <param name="handle">The node.</param>
     /// <param name="options">How to fetch.</param>
+    /// <param name="refused">Peers not to be asked; takes in those whose answers are refused.</param>
     /// <param name="wanted">The blocks; what is left in it at the end is missing.</param>
     /// <param name="progressed">Called after each answer.</param>
-    public CommitmentFetch(P2pHandle handle, CatchUpOptions options, BlockRanges wanted, Action progressed)
+    public CommitmentFetch(P2pHandle handle, CatchUpOptions options, RefusedPeers refused, BlockRanges wanted, Action progressed)
     {
         _handle = handle;
         _store = handle.Store;
         _options = options;
         _progressed = progressed;
+        _refused = refused;
         _denials = new Denials(options.Attempts);
         Wanted = wanted;
     }
@@ -242,6 +245,12 @@ internal sealed class CommitmentFetch
         {
             _lastError = answer.Error!.Message;
             peer.Failures += Turns.IsOwnLimit(answer.Error.Kind) ? 0 : 1;
+            if (RefusedPeers.IsFault(answer.Error.Kind))
+            {
+                peer.Failures = FailuresAllowed;
+                _refused.Add(page.Peer.Id, _lastError);
+            }
+
             return;
         }
 
@@ -312,7 +321,9 @@ internal sealed class CommitmentFetch
     {
         if (!_peers.TryGetValue(entry.Id, out PeerState? state))
         {
-            _peers.Add(entry.Id, state = new PeerState { Entry = entry });
+            string? refused = _refused.Of(entry.Id);
+            _lastError ??= refused;
+            _peers.Add(entry.Id, state = new PeerState { Entry = entry, Failures = refused is null ? 0 : FailuresAllowed });
         }
 
         // A peer that left and came again is another entry of the same peer.

@@ -22,6 +22,7 @@ internal static class SettingSources
         ["block"] = "Gater:Blocked",
         ["externaladdress"] = "ExternalAddresses",
         ["expectedsigner"] = "ExpectedSigners",
+        ["nocatchup"] = Negated + "CatchUp",
         ["nodiscovery"] = Negated + "EnableDiscovery",
     };
 

@@ -310,6 +310,26 @@ public sealed class CatchUpTests(ITestOutputHelper output)
         Assert.True(late.Handle.IsRunning);
     }
 
+    [Fact]
+    public async Task APeerOfAnotherMindIsAskedOnceAndNotBannedForIt()
+    {
+        await using TestNet net = new(output);
+        P2pConfig strict = TestNet.Config(TestNet.Tcp);
+        (strict.AnySigner, strict.ExpectedSigners) = (false, [Address.Parse("0x00000000000000000000000000000000000000aa", null)]);
+        P2pNode peer = await net.StartAsync(TestNet.Tcp);
+        P2pNode late = await net.StartAsync(strict);
+        History.Fill(peer, net, 1, 300);
+        await TestNet.ConnectAsync(late, peer);
+        int runs = 0;
+        TaskCompletionSource<CatchUpResult> third = new();
+        _ = CatchUp.FollowAsync(late.Handle, new CatchUpOptions { Pause = TimeSpan.Zero }, new Teller(progress =>
+            _ = progress.Stage == CatchUpStage.Ended && Interlocked.Increment(ref runs) == 3 && third.TrySetResult(progress.Result!)));
+        CatchUpResult result = await third.Task.WaitAsync(TestNet.Patience);
+        Assert.Equal(((UInt256?)300, false), (result.UnprovenHead, result.IsComplete));
+        Assert.Equal(1, late.Handle.Explain(peer.LocalPeerId).History.Where(entry => entry.Delta < 0).Sum(entry => entry.Count));
+        Assert.False(late.Handle.Explain(peer.LocalPeerId).IsGreylisted);
+    }
+
     private static List<NetworkEvent> Read(EventReader<NetworkEvent> events)
     {
         List<NetworkEvent> all = [];
