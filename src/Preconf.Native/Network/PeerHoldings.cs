@@ -42,6 +42,18 @@ internal sealed class PeerHoldings
         }
     }
 
+    /// <summary>Whether it ever brought a valid commitment, of a block above zero, that it still has.</summary>
+    public bool HasProven
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _proven != 0;
+            }
+        }
+    }
+
     /// <summary>It brought a valid commitment of this block.</summary>
     public void Proves(in UInt256 block)
     {

@@ -162,7 +162,9 @@ internal sealed class CommitmentFetch
     private bool MayAskNow(PeerEntry entry)
     {
         PeerState state = StateOf(entry);
-        int most = !_found || _handle.MustWait(entry, RequestProtocol.Commitments) ? 1 : _options.Parallel;
+
+        // Who has only claimed so far gets one page to show what is behind it.
+        int most = !_found || !entry.Holdings.HasProven || _handle.MustWait(entry, RequestProtocol.Commitments) ? 1 : _options.Parallel;
         return state.Failures < FailuresAllowed && state.Pending < most && (_found || _peers.Values.Sum(static peer => peer.Pending) < Scouts);
     }
 
