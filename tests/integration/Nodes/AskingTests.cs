@@ -125,7 +125,9 @@ public sealed class AskingTests(ITestOutputHelper output)
         P2pConfig hedging = TestNet.Config(TestNet.Tcp);
         hedging.TxListHedgeDelay = TimeSpan.FromMilliseconds(100);
         hedging.RequestTimeout = TimeSpan.FromMinutes(5);
-        P2pNode slow = await net.StartAsync(TestNet.Config(TestNet.Tcp), new P2pNodeServices { Store = new StuckStore(disk) });
+        P2pConfig patient = TestNet.Config(TestNet.Tcp);
+        patient.RequestTimeout = hedging.RequestTimeout;
+        P2pNode slow = await net.StartAsync(patient, new P2pNodeServices { Store = new StuckStore(disk) });
         P2pNode quick = await net.StartAsync(TestNet.Tcp);
         P2pNode client = await net.StartAsync(hedging);
         History.PutList(quick, 7);
@@ -259,7 +261,7 @@ public sealed class AskingTests(ITestOutputHelper output)
     {
         public override bool TryGetTxList(in Bytes32 hash, out ReadOnlyMemory<byte> txList)
         {
-            disk.Wait(TestNet.Patience);
+            disk.Wait(TestNet.Patience * 2);
             return base.TryGetTxList(in hash, out txList);
         }
     }
