@@ -33,9 +33,9 @@ public abstract record NetworkCommand
     /// <param name="StartBlock">The first block wanted.</param>
     /// <param name="MaxCount">How many at most, 1 to 256.</param>
     /// <param name="Peer">Whom; null for the best peer.</param>
-    public sealed record RequestCommitments(UInt256 StartBlock, uint MaxCount, PeerId? Peer = null) : NetworkCommand<GetCommitmentsByNumberResponse>
+    public sealed record RequestCommitments(UInt256 StartBlock, uint MaxCount, PeerId? Peer = null) : NetworkCommand<CommitmentsAnswer>
     {
-        internal override ValueTask<GetCommitmentsByNumberResponse> ExecuteAsync(P2pHandle handle, CancellationToken cancellationToken) =>
+        internal override ValueTask<CommitmentsAnswer> ExecuteAsync(P2pHandle handle, CancellationToken cancellationToken) =>
             new(handle.RequestCommitmentsAsync(StartBlock, MaxCount, Peer, cancellationToken));
     }
 

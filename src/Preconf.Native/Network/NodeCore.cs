@@ -27,6 +27,7 @@ internal readonly struct RawResponse(in PcnEvent nativeEvent, PeerEntry? peer)
 /// A running node: the pump's events sorted to where they belong (lanes, waiting operations, readers), and the way down. Roots
 /// nothing of the host but its validator, store and loggers.
 /// </summary>
+#pragma warning disable CA1001 // A source of cancellation without a timer or links holds nothing to dispose of.
 internal sealed partial class NodeCore : INativeEventSink
 {
     // gossipsub forgets a message after twelve heartbeats.
@@ -48,6 +49,7 @@ internal sealed partial class NodeCore : INativeEventSink
     private readonly EventPump _pump;
     private readonly TaskCompletionSource _pumpEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Lock _addressGate = new();
+    private readonly CancellationTokenSource _stopping = new();
     private Multiaddr[] _listening = [];
     private string? _fault;
     private int _readers;
@@ -136,6 +138,9 @@ internal sealed partial class NodeCore : INativeEventSink
     /// <summary>Whether commands are still taken.</summary>
     public bool IsOpen => Volatile.Read(ref _closing) == 0;
 
+    /// <summary>Ends when commands are taken no longer, for those who wait with nothing in the native part yet.</summary>
+    public CancellationToken Stopping => _stopping.Token;
+
     /// <summary>Why the native part died, if it did.</summary>
     public string? Fault => Volatile.Read(ref _fault);
 
@@ -153,7 +158,7 @@ internal sealed partial class NodeCore : INativeEventSink
     /// <summary>Closes admission and tells the native part to stop; returns at once.</summary>
     public void SignalStop()
     {
-        Volatile.Write(ref _closing, 1);
+        CloseAdmission();
         Native.Stop();
     }
 
@@ -240,7 +245,7 @@ internal sealed partial class NodeCore : INativeEventSink
 
     void INativeEventSink.OnEnd(Exception? failure)
     {
-        Volatile.Write(ref _closing, 1);
+        CloseAdmission();
         if (failure is not null)
         {
             Volatile.Write(ref _fault, failure.Message);
@@ -266,6 +271,12 @@ internal sealed partial class NodeCore : INativeEventSink
         PublishResult told = result with { Stored = prepared.Publish.Stored };
         Events.Publish(prepared with { Publish = told });
         return told;
+    }
+
+    private void CloseAdmission()
+    {
+        Volatile.Write(ref _closing, 1);
+        _ = _stopping.CancelAsync();
     }
 
     private void OnGossip(in PcnEvent nativeEvent)
@@ -442,7 +453,7 @@ internal sealed partial class NodeCore : INativeEventSink
     private void OnFaulted(string text)
     {
         Volatile.Write(ref _fault, text);
-        Volatile.Write(ref _closing, 1);
+        CloseAdmission();
         LogFaulted(_logger, text);
         Events.Publish(new NetworkEvent(NetworkEventKind.Faulted, LocalPeerId, new NetworkError(NetworkErrorKind.Other, text)));
     }
@@ -566,6 +577,7 @@ internal sealed partial class NodeCore : INativeEventSink
     [LoggerMessage(Level = LogLevel.Error, Message = "the native part announced a peer that can't be read: {Announcement}")]
     private static partial void LogUnreadablePeer(ILogger logger, string announcement);
 }
+#pragma warning restore CA1001
 
 /// <summary>Verdicts as the native part counts them.</summary>
 internal static class Verdicts

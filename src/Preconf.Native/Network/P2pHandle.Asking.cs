@@ -1,17 +1,21 @@
 using System.Diagnostics;
+using Microsoft.Extensions.Logging;
 using Preconf.Native.Interop;
 using Preconf.Native.Protocol;
 using Preconf.Native.RateLimiting;
 using Preconf.Native.Reputation;
+using Preconf.Native.Types;
 
 namespace Preconf.Native.Network;
 
 /// <summary>Whom to ask, in whose turn, and whom next.</summary>
 public sealed partial class P2pHandle
 {
-    // A full lane, a peer that lacks what is wanted: asked when there is no better one.
+    // A full lane, a peer that may not or does not have what is wanted: asked when there is no better one.
     private const double FullLaneCost = 16;
-    private const double LacksItCost = 1e6;
+    private const double ClaimedCost = 2;
+    private const double UnknownCost = 4;
+    private const double LackingCost = 1e6;
 
     private delegate T ResponseReader<out T>(NodeCore core, PeerEntry peer, ReadOnlySpan<byte> data);
 
@@ -28,9 +32,9 @@ public sealed partial class P2pHandle
         List<PeerId> asked = [];
         PeerEntry first = Choose(core, question, asked)
             ?? throw new NetworkException(NetworkErrorKind.ReqRespBackpressure, "no peer is connected to ask; dial one or wait for one");
+        NetworkException? failure = null;
         while (true)
         {
-            NetworkException? failure = null;
             (bool got, T result) = (false, default!);
             try
             {
@@ -46,9 +50,10 @@ public sealed partial class P2pHandle
                 failure = error;
             }
 
-            if (asked.Count >= core.Config.RequestAttempts || Choose(core, question, asked) is not { } next)
+            // Who is known to lack it would only say so again.
+            if (asked.Count >= (question.Attempts ?? core.Config.RequestAttempts) || Choose(core, question, asked, withLacking: !got) is not { } next)
             {
-                return got ? result : throw failure!;
+                return got && (failure is null || !question.FailuresOutweigh) ? result : throw failure!;
             }
 
             first = next;
@@ -69,7 +74,7 @@ public sealed partial class P2pHandle
         {
             Task<T> first = AskPeerAsync(core, peer, question, rest.Token);
             await Task.WhenAny(first, Task.Delay(delay, core.Time, rest.Token)).ConfigureAwait(false);
-            if (first.IsCompleted || asked.Count >= core.Config.RequestAttempts || Choose(core, question, asked) is not { } other)
+            if (first.IsCompleted || asked.Count >= (question.Attempts ?? core.Config.RequestAttempts) || Choose(core, question, asked) is not { } other)
             {
                 return await first.ConfigureAwait(false);
             }
@@ -167,23 +172,27 @@ public sealed partial class P2pHandle
         }
 
         TimeSpan patience = core.Config.RateLimit.MaxWait;
-        if (patience == Timeout.InfiniteTimeSpan)
-        {
-            return await _outbound.EnterAsync(peer.Id, protocol, cancellationToken).ConfigureAwait(false);
-        }
-
-        if (patience > TimeSpan.Zero || !_outbound.IsFull(peer.Id, protocol))
+        if (patience != TimeSpan.Zero || !_outbound.IsFull(peer.Id, protocol))
         {
             // Where nothing may be waited for, a place that goes in between is waited for as good as not.
-            using CancellationTokenSource late = new(patience > TimeSpan.Zero ? patience : TimeSpan.FromMilliseconds(1), core.Time);
-            using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, cancellationToken);
+            using CancellationTokenSource late = new(patience == TimeSpan.Zero ? TimeSpan.FromMilliseconds(1) : patience, core.Time);
+            using CancellationTokenSource any = CancellationTokenSource.CreateLinkedTokenSource(late.Token, cancellationToken, core.Stopping, peer.Gone);
             try
             {
-                return await _outbound.EnterAsync(peer.Id, protocol, either.Token).ConfigureAwait(false);
+                return await _outbound.EnterAsync(peer.Id, protocol, any.Token).ConfigureAwait(false);
             }
-            catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+            catch (OperationCanceledException)
             {
-                // Told below.
+                cancellationToken.ThrowIfCancellationRequested();
+                if (!core.IsOpen)
+                {
+                    throw core.Closed();
+                }
+
+                if (peer.Gone.IsCancellationRequested)
+                {
+                    throw new NetworkException(NetworkErrorKind.Disconnect, $"{protocol}: {peer.Id} left before it was this request's turn");
+                }
             }
         }
 
@@ -191,17 +200,41 @@ public sealed partial class P2pHandle
             NetworkErrorKind.ReqRespRateLimited, $"{protocol}: {peer.Id} was asked as often as RateLimit allows; ask later, ask others, or raise RateLimit.MaxWait");
     }
 
-    private PeerEntry? Choose<T>(NodeCore core, Question<T> question, List<PeerId> asked) => core.Peers.Cheapest(peer =>
+    private PeerEntry? Choose<T>(NodeCore core, Question<T> question, List<PeerId> asked, bool withLacking = true) => core.Peers.Cheapest(peer =>
+        asked.Contains(peer.Id) || (!withLacking && peer.Holdings.Of(question.FirstBlock) == PeerHolding.Lacking)
+            ? double.PositiveInfinity
+            : CostOf(core, peer, question.Protocol, question.FirstBlock));
+
+    internal ILoggerFactory LoggerFactory => _node.LoggerFactory;
+
+    /// <summary>The connected peers.</summary>
+    /// <exception cref="NetworkException">The node is not running.</exception>
+    internal IEnumerable<PeerEntry> PeerEntries => _node.Core.Peers.All;
+
+    /// <summary>Whether a request of a peer would have to wait for its turn.</summary>
+    internal bool MustWait(PeerEntry peer, RequestProtocol protocol) => _outbound?.IsFull(peer.Id, protocol) == true;
+
+    /// <summary>What asking a peer about a block would cost: infinite where it must not be asked.</summary>
+    internal double CostOf(PeerEntry peer, RequestProtocol protocol, in UInt256 block) => CostOf(_node.Core, peer, protocol, in block);
+
+    /// <summary>What asking a peer would cost: infinite where it must not be asked.</summary>
+    private double CostOf(NodeCore core, PeerEntry peer, RequestProtocol protocol, in UInt256 firstBlock)
     {
-        if (asked.Contains(peer.Id) || core.Reputation.IsGreylisted(peer.Id))
+        if (core.Reputation.IsGreylisted(peer.Id))
         {
             return double.PositiveInfinity;
         }
 
         double cost = peer.Cost() / core.Reputation.PreferenceOf(peer.Id);
-        cost *= _outbound?.IsFull(peer.Id, question.Protocol) == true ? FullLaneCost : 1;
-        return question.FirstBlock > peer.KnownBlock ? cost * LacksItCost : cost;
-    });
+        cost *= _outbound?.IsFull(peer.Id, protocol) == true ? FullLaneCost : 1;
+        return cost * peer.Holdings.Of(in firstBlock) switch
+        {
+            PeerHolding.Proven => 1,
+            PeerHolding.Claimed => ClaimedCost,
+            PeerHolding.Unknown => UnknownCost,
+            _ => LackingCost,
+        };
+    }
 
     private static bool IsAnothersChance(NetworkErrorKind kind) => kind is NetworkErrorKind.ReqRespTimeout or NetworkErrorKind.ReqRespFailure
         or NetworkErrorKind.ReqRespCodec or NetworkErrorKind.ReqRespValidation or NetworkErrorKind.Disconnect or NetworkErrorKind.DialFailed
@@ -210,8 +243,14 @@ public sealed partial class P2pHandle
     /// <summary>A request, however many peers it goes to.</summary>
     private sealed record Question<T>(RequestProtocol Protocol, byte[] Request, ResponseReader<T> Read)
     {
-        /// <summary>Peers known to have less are asked last; 0 for any.</summary>
-        public ulong FirstBlock { get; init; }
+        /// <summary>The block it is about: peers known to have less are asked last. Zero for any.</summary>
+        public UInt256 FirstBlock { get; init; }
+
+        /// <summary>Peers asked in all; null: <see cref="P2pConfig.RequestAttempts"/>.</summary>
+        public int? Attempts { get; init; }
+
+        /// <summary>Whether an answer that does not satisfy counts less than another peer's failure: who failed may have it.</summary>
+        public bool FailuresOutweigh { get; init; }
 
         /// <summary>Whether nobody else need be asked.</summary>
         public Func<T, bool> Satisfied { get; init; } = static _ => true;

@@ -26,14 +26,19 @@ public sealed partial class P2pHandle
         return AskAsync(new Question<PreconfHead>(RequestProtocol.Head, request, ReadHead), peer, cancellationToken);
     }
 
-    /// <summary>Asks a peer for commitments from a block on. All are validated and stored; one that is not valid refuses the answer.</summary>
+    /// <summary>
+    /// Asks a peer for commitments from a block on. Each is validated: what is accepted is stored; what is ignored (a high s) or pending (a schedule not known yet) is left
+    /// out, stored nowhere, told in <see cref="CommitmentsAnswer.Skipped"/>, and no fault of the peer; one that only a faulty sender can have sent refuses the
+    /// whole answer: nothing of it is stored, and the peer is penalised. A request that names no peer goes on to others when an answer is refused, fails or is
+    /// empty, until one has something, nobody is left who may have it, or <see cref="P2pConfig.RequestAttempts"/> were asked.
+    /// </summary>
     /// <param name="startBlock">The first block wanted.</param>
     /// <param name="maxCount">How many at most, 1 to 256.</param>
     /// <param name="peer">Whom; null: the peer that answers best.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    /// <returns>What the peer has, ascending; may be empty or leave blocks out.</returns>
+    /// <returns>What the peer has, ascending; may be empty or leave blocks out. The next page begins after <see cref="CommitmentsAnswer.LastBlock"/>.</returns>
     /// <exception cref="NetworkException"><see cref="NetworkErrorKind.ReqRespValidation"/>: a wrong argument or an invalid answer; or no peer, no answer.</exception>
-    public Task<GetCommitmentsByNumberResponse> RequestCommitmentsAsync(
+    public Task<CommitmentsAnswer> RequestCommitmentsAsync(
         UInt256 startBlock, uint maxCount, PeerId? peer = null, CancellationToken cancellationToken = default)
     {
         if (maxCount is 0 or > PreconfLimits.MaxCommitmentsPerResponse)
@@ -45,10 +50,11 @@ public sealed partial class P2pHandle
         GetCommitmentsByNumberRequest wanted = new(startBlock, maxCount);
         byte[] request = new byte[GetCommitmentsByNumberRequestCodec.Size];
         GetCommitmentsByNumberRequestCodec.Encode(in wanted, request);
-        Question<GetCommitmentsByNumberResponse> question = new(
+        Question<CommitmentsAnswer> question = new(
             RequestProtocol.Commitments, request, (core, from, data) => ReadCommitments(core, from, in wanted, data))
         {
-            FirstBlock = startBlock <= ulong.MaxValue ? (ulong)startBlock : ulong.MaxValue,
+            FirstBlock = startBlock,
+            Satisfied = static answer => answer.LastBlock is not null,
         };
         return AskAsync(question, peer, cancellationToken);
     }
@@ -59,13 +65,20 @@ public sealed partial class P2pHandle
     /// <param name="cancellationToken">Gives up.</param>
     /// <returns>The bytes; empty when the peer does not have them, which is no offence.</returns>
     /// <exception cref="NetworkException"><see cref="NetworkErrorKind.ReqRespValidation"/>: other bytes than asked for; or no peer, no answer.</exception>
-    public Task<GetRawTxListResponse> RequestTxListAsync(Bytes32 hash, PeerId? peer = null, CancellationToken cancellationToken = default)
+    public Task<GetRawTxListResponse> RequestTxListAsync(Bytes32 hash, PeerId? peer = null, CancellationToken cancellationToken = default) =>
+        RequestTxListAsync(hash, UInt256.Zero, null, peer, cancellationToken);
+
+    /// <summary>Asks for the txlist of a block: those who have the block first, <paramref name="attempts"/> peers at most.</summary>
+    internal Task<GetRawTxListResponse> RequestTxListAsync(Bytes32 hash, UInt256 block, int? attempts, PeerId? peer, CancellationToken cancellationToken)
     {
         GetRawTxListRequest wanted = new(hash);
         byte[] request = new byte[GetRawTxListRequestCodec.Size];
         GetRawTxListRequestCodec.Encode(in wanted, request);
         Question<GetRawTxListResponse> question = new(RequestProtocol.TxList, request, (core, from, data) => ReadTxList(core, from, hash, data))
         {
+            FirstBlock = block,
+            Attempts = attempts,
+            FailuresOutweigh = attempts is not null,
             Satisfied = static response => !response.TxList.IsEmpty,
         };
         return AskAsync(question, peer, cancellationToken);
@@ -91,13 +104,13 @@ public sealed partial class P2pHandle
             throw Invalid(core, RequestProtocol.Head, peer.Id, outcome);
         }
 
-        peer.Knows(head.BlockNumber);
+        peer.Holdings.Claims(head.BlockNumber);
         core.Reputation.Report(peer.Id, ReputationReason.Answered);
         core.Emit(new NetworkEvent(NetworkEventKind.ReqRespHead, peer.Id) { Head = head, BlockNumber = head.BlockNumber });
         return head;
     }
 
-    private static GetCommitmentsByNumberResponse ReadCommitments(
+    private static CommitmentsAnswer ReadCommitments(
         NodeCore core, PeerEntry peer, in GetCommitmentsByNumberRequest wanted, ReadOnlySpan<byte> data)
     {
         if (!GetCommitmentsByNumberResponseCodec.TryDecode(data, out GetCommitmentsByNumberResponseView view, out SszError error))
@@ -110,26 +123,67 @@ public sealed partial class P2pHandle
         bool[] recovered = new bool[commitments.Length];
         Recover(core.Config.Domain, commitments, signers, recovered);
         ValidationOutcome outcome = core.Validator.ValidateCommitmentsResponse(in wanted, commitments, signers, recovered);
-        if (outcome.Verdict != ValidationVerdict.Accept)
+        CommitmentsAnswer answer = outcome.Verdict == ValidationVerdict.Accept
+            ? new CommitmentsAnswer(commitments, [])
+            : Sift(core, peer, commitments, signers, recovered, outcome);
+        for (int i = 0, kept = 0; i < commitments.Length && kept < answer.Count; i++)
         {
-            throw Invalid(core, RequestProtocol.Commitments, peer.Id, outcome);
+            if (commitments[i] == answer[kept])
+            {
+                Bytes32 hash = PreconfSigning.PreconfirmationHash(view.SszOf(i)[..PreconfirmationCodec.Size]);
+                core.Store.AddCommitment(in commitments[i], in hash, in signers[i]);
+                kept++;
+            }
         }
 
+        // An empty answer is no fault, and nothing to be thanked for: anyone can give it.
+        if (commitments.Length == 0)
+        {
+            peer.Holdings.Lacks(wanted.StartBlockNumber);
+        }
+        else
+        {
+            core.Reputation.Report(peer.Id, ReputationReason.Answered);
+        }
+
+        if (answer.Count != 0)
+        {
+            peer.Knows(answer[answer.Count - 1].Commitment.Preconf.BlockNumber);
+        }
+
+        core.Emit(new NetworkEvent(NetworkEventKind.ReqRespCommitments, peer.Id, answer) { Count = answer.Count });
+        return answer;
+    }
+
+    // Something is not to be accepted and nobody's fault: a list is judged by its worst, so each is asked about by itself.
+    private static CommitmentsAnswer Sift(
+        NodeCore core, PeerEntry peer, SignedCommitment[] commitments, Address[] signers, bool[] recovered, ValidationOutcome whole)
+    {
+        if (whole.Verdict == ValidationVerdict.Reject || whole.Element is null)
+        {
+            throw Invalid(core, RequestProtocol.Commitments, peer.Id, whole);
+        }
+
+        List<SignedCommitment> accepted = new(commitments.Length);
+        List<SkippedCommitment> skipped = [];
         for (int i = 0; i < commitments.Length; i++)
         {
-            Bytes32 hash = PreconfSigning.PreconfirmationHash(view.SszOf(i)[..PreconfirmationCodec.Size]);
-            core.Store.AddCommitment(in commitments[i], in hash, in signers[i]);
+            ref readonly SignedCommitment commitment = ref commitments[i];
+            ValidationOutcome outcome = core.Validator.ValidateCommitment(new CommitmentContext(in commitment, signers[i], recovered[i], commitment.Signature.IsLowS));
+            switch (outcome.Verdict)
+            {
+                case ValidationVerdict.Accept:
+                    accepted.Add(commitment);
+                    break;
+                case ValidationVerdict.Reject:
+                    throw Invalid(core, RequestProtocol.Commitments, peer.Id, outcome.ForElement(i));
+                default:
+                    skipped.Add(new SkippedCommitment(commitment, outcome.ForElement(i)));
+                    break;
+            }
         }
 
-        if (commitments.Length != 0)
-        {
-            peer.Knows(commitments[^1].Commitment.Preconf.BlockNumber);
-        }
-
-        core.Reputation.Report(peer.Id, ReputationReason.Answered);
-        GetCommitmentsByNumberResponse response = new(commitments);
-        core.Emit(new NetworkEvent(NetworkEventKind.ReqRespCommitments, peer.Id, response) { Count = commitments.Length });
-        return response;
+        return new CommitmentsAnswer([.. accepted], skipped);
     }
 
     private static GetRawTxListResponse ReadTxList(NodeCore core, PeerEntry peer, in Bytes32 wanted, ReadOnlySpan<byte> data)

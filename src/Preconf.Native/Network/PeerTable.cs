@@ -37,11 +37,12 @@ public sealed record PeerInfo(
     bool Trusted);
 
 /// <summary>What this node knows of one peer while it is connected.</summary>
+#pragma warning disable CA1001 // A source of cancellation without a timer or links holds nothing to dispose of.
 internal sealed class PeerEntry(ulong number, PeerId id, Multiaddr? address, bool outbound, DateTimeOffset connectedAt, ByteAllowance txListAllowance)
 {
+    private readonly CancellationTokenSource _gone = new();
     private long _latencyMicroseconds;
     private int _inFlight;
-    private ulong _knownBlock;
     private volatile Way _way = new(address, outbound);
 
     public ulong Number { get; } = number;
@@ -64,8 +65,11 @@ internal sealed class PeerEntry(ulong number, PeerId id, Multiaddr? address, boo
 
     public bool Connected { get; set; } = true;
 
-    /// <summary>The highest block it brought or claimed as its head; 0 when it did neither. Above 64 bits: the largest.</summary>
-    public ulong KnownBlock => Volatile.Read(ref _knownBlock);
+    /// <summary>Ends when it has left, for those who wait for their turn to ask it.</summary>
+    public CancellationToken Gone => _gone.Token;
+
+    /// <summary>Which blocks it has.</summary>
+    public PeerHoldings Holdings { get; } = new();
 
     public int InFlight => Volatile.Read(ref _inFlight);
 
@@ -74,21 +78,14 @@ internal sealed class PeerEntry(ulong number, PeerId id, Multiaddr? address, boo
     /// <summary>It is connected another way now.</summary>
     public void Moved(Multiaddr? to, bool dialled) => _way = new Way(to, dialled);
 
-    /// <summary>It has this block, or says so.</summary>
-    public void Knows(in UInt256 block)
-    {
-        ulong number = block <= ulong.MaxValue ? (ulong)block : ulong.MaxValue;
-        ulong known = Volatile.Read(ref _knownBlock);
-        while (number > known)
-        {
-            ulong seen = Interlocked.CompareExchange(ref _knownBlock, number, known);
-            if (seen == known)
-            {
-                return;
-            }
+    /// <summary>It brought a valid commitment of this block.</summary>
+    public void Knows(in UInt256 block) => Holdings.Proves(in block);
 
-            known = seen;
-        }
+    /// <summary>It has left. Who waits is told on another thread.</summary>
+    public void Left()
+    {
+        Connected = false;
+        _ = _gone.CancelAsync();
     }
 
     /// <summary>Remembers how long an own request took.</summary>
@@ -119,6 +116,7 @@ internal sealed class PeerEntry(ulong number, PeerId id, Multiaddr? address, boo
 
     private sealed record Way(Multiaddr? Address, bool Outbound);
 }
+#pragma warning restore CA1001
 
 /// <summary>
 /// The connected peers, by the native part's number and by id. The last ones that left stay findable by number for a while,
@@ -135,7 +133,7 @@ internal sealed class PeerTable
     public int Count => _byId.Count;
 
     /// <summary>The connected peers, in no order.</summary>
-    public IEnumerable<PeerEntry> All => _byId.Select(pair => pair.Value);
+    public IEnumerable<PeerEntry> All => _byId.Select(static pair => pair.Value);
 
     /// <summary>Called by the pump only.</summary>
     public void Add(PeerEntry entry)
@@ -152,7 +150,7 @@ internal sealed class PeerTable
             return null;
         }
 
-        entry.Connected = false;
+        entry.Left();
         _byId.TryRemove(new KeyValuePair<PeerId, PeerEntry>(entry.Id, entry));
         _gone.Enqueue(number);
         if (_gone.Count > Remembered)

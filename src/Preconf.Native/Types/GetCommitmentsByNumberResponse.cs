@@ -4,7 +4,7 @@ namespace Preconf.Native.Types;
 
 /// <summary>The answer to <see cref="GetCommitmentsByNumberRequest"/>.</summary>
 /// <param name="commitments">At most <see cref="PreconfLimits.MaxCommitmentsPerResponse"/> to be encodable; kept, not copied, so leave it alone.</param>
-public sealed class GetCommitmentsByNumberResponse(params SignedCommitment[] commitments)
+public class GetCommitmentsByNumberResponse(params SignedCommitment[] commitments)
 {
     private readonly SignedCommitment[] _commitments = commitments ?? throw new ArgumentNullException(nameof(commitments));
 

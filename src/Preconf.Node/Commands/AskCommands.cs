@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using Preconf.Native.Crypto;
+using Preconf.Native.Network;
 using Preconf.Native.Types;
 using Preconf.Node.Configuration;
 using Preconf.Node.Output;
@@ -10,6 +11,10 @@ namespace Preconf.Node.Commands;
 /// <summary><c>head</c>, <c>commitments</c> and <c>txlist</c>: asking a peer.</summary>
 internal static class AskCommands
 {
+    // So that the columns of one page stand below those of another.
+    private const int BlockWidth = 10;
+    private const int HashWidth = 66;
+
     private static readonly Option<string> From = new("--from") { HelpName = "BLOCK", Description = "the first block wanted [default: 0]" };
     private static readonly Option<string> Count = new("--count") { HelpName = "N", Description = "how many at most [default: 256]; more than 256 are asked for in pages" };
     private static readonly Argument<string> Hash = new("hash") { HelpName = "HASH", Description = "the txlist's keccak256" };
@@ -18,18 +23,18 @@ internal static class AskCommands
     /// <summary>Makes the commands.</summary>
     public static IEnumerable<Command> Create() =>
     [
-        PeerCommand.Create("head", "Ask a peer for its head.", [], (_, _) => HeadAsync),
-        PeerCommand.Create("commitments", "Ask a peer for commitments. They are validated before they are shown.", [From, Count], (parse, faults) =>
+        PeerCommand.Create("head", "Ask a peer for its head.", [], (_, _) => (light, settings, _, token) => HeadAsync(light, settings, token)),
+        PeerCommand.Create("commitments", "Ask a peer for commitments. They are validated before they are shown, page by page; --timeout is for connecting and for each page.", [From, Count], (parse, faults) =>
         {
             UInt256 from = PeerCommand.Read(From.Name, parse.GetValue(From), UInt256.Zero, faults);
             uint count = PeerCommand.Read(Count.Name, parse.GetValue(Count), (uint)PreconfLimits.MaxCommitmentsPerResponse, faults);
-            return (light, settings, token) => CommitmentsAsync(light, settings, from, count, token);
+            return (light, settings, renew, token) => CommitmentsAsync(light, settings, from, count, renew, token);
         }),
         PeerCommand.Create("txlist", "Ask a peer for a transaction list by its hash. The bytes are hashed before they are shown.", [Hash, OutFile], (parse, faults) =>
         {
             Bytes32 hash = PeerCommand.Read("HASH", parse.GetValue(Hash), default(Bytes32), faults);
             string? file = parse.GetValue(OutFile);
-            return (light, settings, token) => TxListAsync(light, settings, hash, file, token);
+            return (light, settings, _, token) => TxListAsync(light, settings, hash, file, token);
         }),
     ];
 
@@ -59,37 +64,48 @@ internal static class AskCommands
     }
 
     private static async Task<ExitCode> CommitmentsAsync(
-        LightPeer light, NodeSettings settings, UInt256 from, uint count, CancellationToken cancellationToken)
+        LightPeer light, NodeSettings settings, UInt256 from, uint count, Action renew, CancellationToken cancellationToken)
     {
-        List<SignedCommitment> all = [];
-        while (all.Count < count)
+        UInt256 next = from;
+        uint left = count;
+        Table table = new("BLOCK", "TIME", "HASH", "TXLIST", "SIGNER", "EOP");
+        while (left != 0)
         {
-            uint wanted = Math.Min(count - (uint)all.Count, PreconfLimits.MaxCommitmentsPerResponse);
-            GetCommitmentsByNumberResponse page = await light.Handle.RequestCommitmentsAsync(from, wanted, light.Peer, cancellationToken).ConfigureAwait(false);
-            all.AddRange(page.Commitments);
-            if (page.Commitments.Count == 0 || !page.Commitments[^1].Commitment.Preconf.BlockNumber.TryIncrement(out from))
+            uint wanted = Math.Min(left, PreconfLimits.MaxCommitmentsPerResponse);
+            CommitmentsAnswer page = await light.Handle.RequestCommitmentsAsync(next, wanted, light.Peer, cancellationToken).ConfigureAwait(false);
+            table = Show(page, settings, table);
+            left -= Math.Min(left, (uint)(page.Count + page.Skipped.Count));
+            if (page.LastBlock is not { } last || !last.TryIncrement(out next))
             {
                 break;
             }
+
+            renew();
         }
 
-        if (all.Count == 0)
+        return left != count ? ExitCode.Ok : throw new CommandException(ExitCode.NotFound, "empty", $"{light.Peer} has no commitment from block {from} on");
+    }
+
+    // Each page is shown when it comes, so that whatever happens later takes nothing back. The header is above the first alone.
+    private static Table Show(CommitmentsAnswer page, NodeSettings settings, Table table)
+    {
+        foreach (SkippedCommitment skipped in page.Skipped)
         {
-            throw new CommandException(ExitCode.NotFound, "empty", $"{light.Peer} has no commitment from block {from} on");
+            Console.Error.WriteLine($"left out: block {skipped.Commitment.Commitment.Preconf.BlockNumber}, {skipped.Outcome}");
         }
 
-        Table table = new("BLOCK", "TIME", "HASH", "TXLIST", "SIGNER", "EOP");
-        foreach (SignedCommitment commitment in all)
+        foreach (SignedCommitment commitment in page.Commitments)
         {
             Show(commitment, settings, table);
         }
 
-        if (!settings.Json)
+        if (settings.Json || page.Count == 0)
         {
-            Console.Out.Write(table);
+            return table;
         }
 
-        return ExitCode.Ok;
+        Console.Out.Write(table);
+        return new Table();
     }
 
     private static void Show(SignedCommitment signed, NodeSettings settings, Table table)
@@ -108,8 +124,8 @@ internal static class AskCommands
         else
         {
             table.Add(
-                preconf.BlockNumber.ToString(), preconf.Timestamp.ToString(), hash.ToString(),
-                preconf.RawTxListHash.IsZero ? "none" : preconf.RawTxListHash.ToString(), signer.ToString(), preconf.Eop ? "yes" : string.Empty);
+                preconf.BlockNumber.ToString().PadRight(BlockWidth), preconf.Timestamp.ToString(), hash.ToString(),
+                (preconf.RawTxListHash.IsZero ? "none" : preconf.RawTxListHash.ToString()).PadRight(HashWidth), signer.ToString(), preconf.Eop ? "yes" : string.Empty);
         }
     }
 

@@ -96,11 +96,14 @@ internal static class PeerCommand
         using StopSignals signals = new();
         using CancellationTokenSource deadline = CancellationTokenSource.CreateLinkedTokenSource(signals.Token);
         deadline.CancelAfter(timeout);
+
+        // What is asked for in parts may wait for its turn each time, too.
+        void Renew() => deadline.CancelAfter(timeout + (settings.Node.RateLimit.Enabled ? settings.Node.RateLimit.Window : TimeSpan.Zero));
         using ILoggerFactory loggers = Loggers.Create(settings.LogLevel ?? LogLevel.Error);
         try
         {
             await using LightPeer light = await LightPeer.JoinAsync(settings.Node, address, loggers, deadline.Token).ConfigureAwait(false);
-            return await work(light, settings, deadline.Token).ConfigureAwait(false);
+            return await work(light, settings, Renew, deadline.Token).ConfigureAwait(false);
         }
         catch (OperationCanceledException error) when (deadline.IsCancellationRequested)
         {
@@ -125,7 +128,8 @@ internal static class PeerCommand
     /// <summary>What a command does once it is connected.</summary>
     /// <param name="light">The connection.</param>
     /// <param name="settings">The settings.</param>
+    /// <param name="renew">Begins the time-out anew: something has come, and more is asked for.</param>
     /// <param name="cancellationToken">The deadline, or a signal.</param>
     /// <returns>How the process ends.</returns>
-    public delegate Task<ExitCode> Work(LightPeer light, NodeSettings settings, CancellationToken cancellationToken);
+    public delegate Task<ExitCode> Work(LightPeer light, NodeSettings settings, Action renew, CancellationToken cancellationToken);
 }

@@ -63,7 +63,7 @@ internal static class PublishCommand
             faults.Add($"{Key.Name}: there is no file {key}");
         }
 
-        return (light, settings, token) => PublishAsync(light, settings, key, txList, preconf, findParent, token);
+        return (light, settings, _, token) => PublishAsync(light, settings, key, txList, preconf, findParent, token);
     }
 
     private static byte[] ReadTxList(string? file, bool eop, List<string> faults)
@@ -152,7 +152,7 @@ internal static class PublishCommand
             : default;
     }
 
-    // Publishing ends when the message is queued for the peer; only the peer itself can say that it took it.
+    // Publishing ends when the message is queued for the peer; only the peer itself can say that it took it. The two messages may be taken in any order.
     private static async Task<bool> IsHeldAsync(LightPeer light, SignedCommitment signed, CancellationToken cancellationToken)
     {
         Preconfirmation preconf = signed.Commitment.Preconf;
@@ -161,10 +161,11 @@ internal static class PublishCommand
             await Task.Delay(pause, cancellationToken).ConfigureAwait(false);
             GetCommitmentsByNumberResponse page =
                 await light.Handle.RequestCommitmentsAsync(preconf.BlockNumber, 1, light.Peer, cancellationToken).ConfigureAwait(false);
-            if (page.Commitments.Count == 1 && page.Commitments[0] == signed)
+            bool held = page.Commitments.Count == 1 && page.Commitments[0] == signed;
+            if (held && (preconf.RawTxListHash.IsZero
+                || (await light.Handle.RequestTxListAsync(preconf.RawTxListHash, light.Peer, cancellationToken).ConfigureAwait(false)).IsFound))
             {
-                return preconf.RawTxListHash.IsZero
-                    || (await light.Handle.RequestTxListAsync(preconf.RawTxListHash, light.Peer, cancellationToken).ConfigureAwait(false)).IsFound;
+                return true;
             }
         }
 

@@ -2,6 +2,8 @@ using System.CommandLine;
 using Microsoft.Extensions.Logging;
 using Preconf.Native.Network;
 using Preconf.Native.Protocol;
+using Preconf.Native.Sync;
+using Preconf.Native.Types;
 using Preconf.Node.Admin;
 using Preconf.Node.Configuration;
 using Preconf.Node.Output;
@@ -13,6 +15,7 @@ internal static partial class RunCommand
 {
     // What a slow reader of stdout may fall behind before it is told of losses.
     private const int EventCapacity = 65_536;
+    private static readonly TimeSpan CatchUpTold = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan ListenPatience = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan LastLines = TimeSpan.FromSeconds(1);
 
@@ -52,6 +55,7 @@ internal static partial class RunCommand
         }
 
         await using AdminSocket? admin = OpenAdmin(settings.Node, node.Handle, logger);
+        Task following = settings.CatchUp ? FollowAsync(node.Handle, settings.CatchUpFrom, output, signals.Token) : Task.CompletedTask;
         Task telling = Task.Run(() => TellAsync(node.Handle, events, output), CancellationToken.None);
         Task running = node.RunAsync(signals.Token);
         if (await Task.WhenAny(running, telling).ConfigureAwait(false) == telling)
@@ -60,11 +64,15 @@ internal static partial class RunCommand
         }
 
         await running.ConfigureAwait(false);
+        await following.ConfigureAwait(false);
 
         // A stdout that nobody reads must not keep the process.
         await Task.WhenAny(telling, Task.Delay(LastLines)).ConfigureAwait(false);
         return ExitCode.Ok;
     }
+
+    private static Task FollowAsync(P2pHandle handle, UInt256? from, IEventOutput output, CancellationToken stop) => Task.Run(
+        () => CatchUp.FollowAsync(handle, new CatchUpOptions { From = from, ProgressInterval = CatchUpTold }, new CatchUpTelling(output), stop), CancellationToken.None);
 
     // A node whose key dies with it has nothing in the default data directory, which others of the kind share.
     private static AdminSocket? OpenAdmin(P2pConfig config, P2pHandle handle, ILogger logger)
@@ -117,6 +125,18 @@ internal static partial class RunCommand
             && Environment.TickCount64 < deadline)
         {
             await Task.Delay(TimeSpan.FromMilliseconds(10), cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Tells at once, so that what is told stays in order; of a start only when there is something to fetch.</summary>
+    private sealed class CatchUpTelling(IEventOutput output) : IProgress<CatchUpProgress>
+    {
+        public void Report(CatchUpProgress value)
+        {
+            if (value.Stage != CatchUpStage.Started || value.MissingBlocks != 0)
+            {
+                output.CatchUp(in value);
+            }
         }
     }
 }

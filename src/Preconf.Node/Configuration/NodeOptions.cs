@@ -71,6 +71,12 @@ internal static class NodeOptions
     /// <summary>No discovery.</summary>
     public static Option NoDiscovery { get; } = Flag("--no-discovery", "do not look for peers");
 
+    /// <summary>No catching up.</summary>
+    public static Option NoCatchUp { get; } = Flag("--no-catch-up", "do not fetch what this node lacks from its peers");
+
+    /// <summary>Where history begins.</summary>
+    public static Option CatchUpFrom { get; } = One("--catch-up-from", "BLOCK", "the lowest block to fetch [default: all that peers have]");
+
     /// <summary>What signatures are over.</summary>
     public static Option Domain { get; } = One("--domain", "HEX", "the 32 bytes signing hashes start with [default: ASCII TAIKO_PRECONF_DOMAIN_PLACEHOLDER]");
 
@@ -94,7 +100,7 @@ internal static class NodeOptions
 
     /// <summary>The flags of a node that runs.</summary>
     public static IReadOnlyList<Option> Run { get; } =
-        [Listen, ChainId, DataDirectory, EphemeralKey, StaticPeer, TrustedPeer, Bootnode, DiscoveryPort, DiscoveryListen, ExternalAddress, LocalNetwork, TargetPeers, MaxPeers, NoUpnp, NoAutoNat, Relay, NoRelay, RelayServer, NoHolePunching, Block, NoDiscovery, Domain, Slasher, ExpectedSigner, AnySigner, Json, LogLevel];
+        [Listen, ChainId, DataDirectory, EphemeralKey, StaticPeer, TrustedPeer, Bootnode, DiscoveryPort, DiscoveryListen, ExternalAddress, LocalNetwork, TargetPeers, MaxPeers, NoUpnp, NoAutoNat, Relay, NoRelay, RelayServer, NoHolePunching, Block, NoDiscovery, NoCatchUp, CatchUpFrom, Domain, Slasher, ExpectedSigner, AnySigner, Json, LogLevel];
 
     /// <summary>The flags of a light peer that asks or publishes.</summary>
     public static IReadOnlyList<Option> Light { get; } = [ChainId, Domain, Slasher, ExpectedSigner, AnySigner, Json, LogLevel];

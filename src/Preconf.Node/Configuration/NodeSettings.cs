@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Preconf.Native.Network;
+using Preconf.Native.Types;
 
 namespace Preconf.Node.Configuration;
 
@@ -11,6 +12,12 @@ internal sealed class NodeSettings
 
     /// <summary>One JSON object a line on stdout instead of text for people.</summary>
     public bool Json { get; set; }
+
+    /// <summary><c>run</c> fetches what it lacks from its peers, at the start and whenever something is missing.</summary>
+    public bool CatchUp { get; set; } = true;
+
+    /// <summary>The lowest block that <c>run</c> fetches; null: all that is to be had.</summary>
+    public UInt256? CatchUpFrom { get; set; }
 
     /// <summary>The least severe log line that stderr gets; null: as the command has it.</summary>
     public LogLevel? LogLevel { get; set; }

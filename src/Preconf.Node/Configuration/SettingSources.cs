@@ -28,6 +28,7 @@ internal static class SettingSources
         ["norelay"] = Negated + "Nat:RelayClient",
         ["relayserver"] = "Nat:RelayServer",
         ["noholepunching"] = Negated + "Nat:HolePunching",
+        ["nocatchup"] = Negated + "CatchUp",
         ["nodiscovery"] = Negated + "EnableDiscovery",
     };
 

@@ -125,7 +125,7 @@ internal static class RoleCommand
     private static async Task CatchUpAsync(P2pHandle handle, CancellationToken stop)
     {
         await handle.WaitForPeerAsync(null, stop).ConfigureAwait(false);
-        CatchUpProgress done = await CatchUp.RunAsync(handle, cancellationToken: stop).ConfigureAwait(false);
+        CatchUpResult done = await CatchUp.RunAsync(handle, cancellationToken: stop).ConfigureAwait(false);
         JsonLines.StandardOutput.Write(json =>
         {
             json.WriteString("event", "caughtUp");

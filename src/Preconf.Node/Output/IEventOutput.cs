@@ -1,5 +1,6 @@
 using Preconf.Native.Network;
 using Preconf.Native.Protocol;
+using Preconf.Native.Sync;
 
 namespace Preconf.Node.Output;
 
@@ -15,6 +16,10 @@ internal interface IEventOutput
     /// <summary>Something happened.</summary>
     /// <param name="networkEvent">What.</param>
     void Event(in NetworkEvent networkEvent);
+
+    /// <summary>The node catches up.</summary>
+    /// <param name="progress">How far it is.</param>
+    void CatchUp(in CatchUpProgress progress);
 
     /// <summary>Events were lost because this output was too slow.</summary>
     /// <param name="count">How many.</param>

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Preconf.Native.Network;
 using Preconf.Native.Protocol;
+using Preconf.Native.Sync;
 using Preconf.Native.Types;
 using Preconf.Native.Validation;
 
@@ -36,6 +37,29 @@ internal sealed class JsonEventOutput(JsonLines lines) : IEventOutput
     {
         NetworkEvent told = networkEvent;
         lines.Write(json => WriteEvent(json, in told));
+    }
+
+    /// <inheritdoc/>
+    public void CatchUp(in CatchUpProgress progress)
+    {
+        CatchUpProgress told = progress;
+        lines.Write(json =>
+        {
+            json.WriteString("event", "catchUp");
+            WriteTime(json);
+            json.WriteString("stage", Names.Camel(told.Stage));
+            WriteNumber(json, "from", told.From);
+            WriteNumber(json, "to", told.To);
+            json.WriteNumber("commitments", told.Commitments);
+            json.WriteNumber("txLists", told.TxLists);
+            json.WriteNumber("missing", told.MissingBlocks);
+            json.WriteNumber("missingTxLists", told.MissingTxLists);
+            if (told.Result is { } result)
+            {
+                json.WriteBoolean("complete", result.IsComplete);
+                json.WriteString("text", result.ToString());
+            }
+        });
     }
 
     /// <inheritdoc/>

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Preconf.Native.Network;
 using Preconf.Native.Protocol;
+using Preconf.Native.Sync;
 
 namespace Preconf.Node.Output;
 
@@ -36,6 +37,18 @@ internal sealed class TextEventOutput(TextWriter writer, ulong chainId) : IEvent
         {
             Write(string.Create(CultureInfo.InvariantCulture, $"{DateTime.Now:HH:mm:ss.fff}  {kind,-KindWidth}{text}"));
         }
+    }
+
+    /// <inheritdoc/>
+    public void CatchUp(in CatchUpProgress progress)
+    {
+        string text = progress.Stage switch
+        {
+            CatchUpStage.Ended => $"{(progress.Result is { IsComplete: true } ? "done" : "ended")}  {progress.Result}",
+            CatchUpStage.Started => $"blocks {progress.From} to {progress.To} are looked for",
+            _ => string.Create(CultureInfo.InvariantCulture, $"{progress.Commitments} commitments and {progress.TxLists} txlists so far"),
+        };
+        Write($"{DateTime.Now:HH:mm:ss.fff}  {"catch-up",-KindWidth}{text}");
     }
 
     /// <inheritdoc/>

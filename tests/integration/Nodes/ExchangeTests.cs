@@ -124,7 +124,7 @@ public sealed class ExchangeTests(ITestOutputHelper output)
 
         P2pNode late = await net.StartAsync(TestNet.Tcp);
         await TestNet.ConnectAsync(late, old);
-        CatchUpProgress done = await CatchUp.RunAsync(late.Handle);
+        CatchUpResult done = await CatchUp.RunAsync(late.Handle);
 
         Assert.Equal((600, 12), (done.Commitments, done.TxLists));
         for (ulong block = 1; block <= 600; block++)
@@ -140,7 +140,7 @@ public sealed class ExchangeTests(ITestOutputHelper output)
             Assert.Equal(bytes, held.ToArray());
         }
 
-        CatchUpProgress again = await CatchUp.RunAsync(late.Handle);
+        CatchUpResult again = await CatchUp.RunAsync(late.Handle);
         Assert.Equal((0, 0), (again.Commitments, again.TxLists));
     }
 

@@ -152,7 +152,7 @@ public sealed class HonestTests(ITestOutputHelper output)
         await TestNet.ConnectAsync(late, old);
 
         using EventReader<NetworkEvent> events = old.Handle.Subscribe(1 << 16);
-        CatchUpProgress done = await CatchUp.RunAsync(late.Handle).WaitAsync(TimeSpan.FromMinutes(2));
+        CatchUpResult done = await CatchUp.RunAsync(late.Handle).WaitAsync(TimeSpan.FromMinutes(2));
         Assert.Equal((Commitments, TxLists), (done.Commitments, done.TxLists));
         Assert.DoesNotContain(old.Handle.Explain(late.LocalPeerId).History, entry => entry.Delta < 0 || entry.Reason == ReputationReason.OverLimit);
         Assert.DoesNotContain(late.Handle.Explain(old.LocalPeerId).History, entry => entry.Delta < 0 || DefaultPolicy.IsTransport(entry.Reason));

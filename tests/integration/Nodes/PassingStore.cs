@@ -8,26 +8,26 @@ public class PassingStore : ICommitmentStore
 {
     private readonly InMemoryStore _inner = new();
 
-    public StoreResult AddCommitment(in SignedCommitment commitment, in Bytes32 preconfirmationHash, in Address signer) =>
+    public virtual StoreResult AddCommitment(in SignedCommitment commitment, in Bytes32 preconfirmationHash, in Address signer) =>
         _inner.AddCommitment(in commitment, in preconfirmationHash, in signer);
 
-    public bool TryGetCommitment(UInt256 blockNumber, out SignedCommitment commitment) => _inner.TryGetCommitment(blockNumber, out commitment);
+    public virtual bool TryGetCommitment(UInt256 blockNumber, out SignedCommitment commitment) => _inner.TryGetCommitment(blockNumber, out commitment);
 
-    public bool TryGetByHash(in Bytes32 preconfirmationHash, out StoredCommitment commitment) => _inner.TryGetByHash(in preconfirmationHash, out commitment);
+    public virtual bool TryGetByHash(in Bytes32 preconfirmationHash, out StoredCommitment commitment) => _inner.TryGetByHash(in preconfirmationHash, out commitment);
 
-    public IReadOnlyList<StoredCommitment> GetAll(UInt256 blockNumber) => _inner.GetAll(blockNumber);
+    public virtual IReadOnlyList<StoredCommitment> GetAll(UInt256 blockNumber) => _inner.GetAll(blockNumber);
 
-    public int GetCommitments(UInt256 startBlock, int maxCount, Span<byte> destination) => _inner.GetCommitments(startBlock, maxCount, destination);
+    public virtual int GetCommitments(UInt256 startBlock, int maxCount, Span<byte> destination) => _inner.GetCommitments(startBlock, maxCount, destination);
 
-    public StoreResult AddTxList(in Bytes32 hash, ReadOnlySpan<byte> txList) => _inner.AddTxList(in hash, txList);
+    public virtual StoreResult AddTxList(in Bytes32 hash, ReadOnlySpan<byte> txList) => _inner.AddTxList(in hash, txList);
 
     public virtual bool TryGetTxList(in Bytes32 hash, out ReadOnlyMemory<byte> txList) => _inner.TryGetTxList(in hash, out txList);
 
-    public bool ContainsTxList(in Bytes32 hash) => _inner.ContainsTxList(in hash);
+    public virtual bool ContainsTxList(in Bytes32 hash) => _inner.ContainsTxList(in hash);
 
-    public bool IsReferenced(in Bytes32 txListHash) => _inner.IsReferenced(in txListHash);
+    public virtual bool IsReferenced(in Bytes32 txListHash) => _inner.IsReferenced(in txListHash);
 
     public virtual bool TryGetHead(out PreconfHead head) => _inner.TryGetHead(out head);
 
-    public StoreStats GetStats() => _inner.GetStats();
+    public virtual StoreStats GetStats() => _inner.GetStats();
 }

@@ -19,7 +19,7 @@ public sealed partial class DependencyTests
         ["Validation"] = ["Types", "Ssz", "Crypto"],
         ["Diagnostics"] = ["Interop"],
         ["Network"] = ["Types", "Ssz", "Crypto", "Protocol", "RateLimiting", "Reputation", "Storage", "Validation", "Diagnostics", "Interop"],
-        ["Sync"] = ["Types", "Protocol", "Network", "Validation", "Storage"],
+        ["Sync"] = ["Types", "Ssz", "Protocol", "Network", "Validation", "Storage"],
     };
 
     [Fact]

@@ -97,4 +97,72 @@ public sealed class LimiterTests
 
         Assert.Equal(0, pacer.Count);
     }
+
+    [Fact]
+    public void BytesAnsweredHoldTheNextRequestUntilTheyArePaidBack()
+    {
+        RequestRateLimiter limiter = new(8, Window, _time, maxBytes: 1000);
+        Assert.Equal(TimeSpan.Zero, limiter.Take(_peer, RequestProtocol.TxList));
+        limiter.Charge(_peer, RequestProtocol.TxList, 999);
+
+        // While any are left a request goes through, however long its answer.
+        Assert.Equal(TimeSpan.Zero, limiter.Take(_peer, RequestProtocol.TxList));
+        limiter.Charge(_peer, RequestProtocol.TxList, 501);
+        TimeSpan wait = limiter.Take(_peer, RequestProtocol.TxList);
+        Assert.InRange(wait, TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(5.1));
+
+        // Other protocols and peers owe nothing.
+        Assert.Equal(TimeSpan.Zero, limiter.Take(_peer, RequestProtocol.Head));
+        Assert.Equal(TimeSpan.Zero, limiter.Take(PeerId.FromEd25519([.. Enumerable.Repeat((byte)1, 32)]), RequestProtocol.TxList));
+        _time.Advance(wait);
+        Assert.Equal(TimeSpan.Zero, limiter.Take(_peer, RequestProtocol.TxList));
+
+        // A debt of several windows is not forgotten with the idle ones.
+        limiter.Charge(_peer, RequestProtocol.TxList, 5000);
+        _time.Advance(Window * 2);
+        limiter.Take(PeerId.FromEd25519([.. Enumerable.Repeat((byte)2, 32)]), RequestProtocol.Head);
+        Assert.InRange(limiter.Take(_peer, RequestProtocol.TxList), TimeSpan.FromSeconds(29), TimeSpan.FromSeconds(31));
+    }
+
+    [Fact]
+    public async Task ThePaceCountsBytesOfAnswersTooAndOutlivesWhoAsked()
+    {
+        RequestPacer pacer = new(4, Window, _time, maxBytes: 1000);
+        using (RequestPacer.Place place = await pacer.EnterAsync(_peer, RequestProtocol.TxList, default))
+        {
+            place.Charge(3000);
+        }
+
+        // There are places, but 2000 bytes are owed: two windows' worth.
+        Task<RequestPacer.Place> waiting = pacer.EnterAsync(_peer, RequestProtocol.TxList, default).AsTask();
+        Assert.False(pacer.IsFull(_peer, RequestProtocol.TxList));
+        for (int second = 0; second < 18; second++)
+        {
+            await StepAsync();
+            Assert.False(waiting.IsCompleted);
+        }
+
+        for (int second = 0; second < 4 && !waiting.IsCompleted; second++)
+        {
+            await StepAsync();
+        }
+
+        (await waiting.WaitAsync(TimeSpan.FromSeconds(10))).Dispose();
+        Assert.Equal(1, pacer.Count);
+
+        // Nobody asks any more, and once all is paid back nothing is remembered.
+        for (int i = 0; i < 500 && pacer.Count != 0; i++)
+        {
+            _time.Advance(Window);
+            await Task.Delay(2);
+        }
+
+        Assert.Equal(0, pacer.Count);
+
+        async Task StepAsync()
+        {
+            _time.Advance(TimeSpan.FromSeconds(1));
+            await Task.Delay(5);
+        }
+    }
 }

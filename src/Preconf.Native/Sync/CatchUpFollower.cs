@@ -1,0 +1,197 @@
+using Microsoft.Extensions.Logging;
+using Preconf.Native.Network;
+using Preconf.Native.Types;
+
+namespace Preconf.Native.Sync;
+
+/// <summary>Runs catch-ups for as long as the node runs, whenever there is a reason to.</summary>
+internal sealed partial class CatchUpFollower : IProgress<CatchUpProgress>
+{
+    // With so many peers asked, another one is no reason to look again.
+    private const int EnoughPeers = 3;
+    private static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(5);
+
+    private readonly P2pHandle _handle;
+    private readonly CatchUpOptions _options;
+    private readonly IProgress<CatchUpProgress>? _progress;
+    private readonly ILogger _logger;
+    private readonly KnownMissing _known = new();
+    private readonly RefusedPeers _refused;
+    private bool? _complete;
+    private long _knownSince;
+
+    public CatchUpFollower(P2pHandle handle, CatchUpOptions options, IProgress<CatchUpProgress>? progress)
+    {
+        _handle = handle;
+        _options = options;
+        _progress = progress;
+        _refused = new RefusedPeers(handle, options.RetryMissing);
+        _logger = handle.LoggerFactory.CreateLogger("Preconf.Native.Sync");
+    }
+
+    /// <summary>Runs until the node stops or the token is cancelled.</summary>
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            while (!await TryFollowAsync(cancellationToken).ConfigureAwait(false))
+            {
+                await Task.Delay(LongestPause / 10, _handle.Time, cancellationToken).ConfigureAwait(false);
+            }
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // That is how it ends.
+        }
+        catch (NetworkException) when (!_handle.IsRunning)
+        {
+            // So is this.
+        }
+    }
+
+    void IProgress<CatchUpProgress>.Report(CatchUpProgress value)
+    {
+        if (value is { Stage: CatchUpStage.Started, MissingBlocks: > 0 })
+        {
+            LogStarted(_logger, value.From, value.To);
+        }
+
+        _progress?.Report(value);
+    }
+
+    // A host's store that throws once must not end it for good.
+    private async Task<bool> TryFollowAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await FollowAsync(cancellationToken).ConfigureAwait(false);
+            return true;
+        }
+        catch (Exception error) when (error is not OperationCanceledException && _handle.IsRunning)
+        {
+            LogFailed(_logger, error.Message);
+            return false;
+        }
+    }
+
+    private async Task FollowAsync(CancellationToken cancellationToken)
+    {
+        await _handle.WaitForPeerAsync(null, cancellationToken).ConfigureAwait(false);
+        using GapWatch watch = new(_handle, _options, _known);
+        Task<CatchUpReason> next = watch.NextAsync(cancellationToken);
+        int failures = 0;
+        _knownSince = _handle.Time.GetTimestamp();
+        while (true)
+        {
+            long started = _handle.Time.GetTimestamp();
+            CatchUpResult? result = await TryRunAsync(next, cancellationToken).ConfigureAwait(false);
+            failures = result is { IsWorthRetrying: false } ? 0 : failures + 1;
+            bool wantsPeers = result is null || result.Peers < EnoughPeers;
+            using CancellationTokenSource over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            Task retry = Task.Delay(RetryAfter(failures), _handle.Time, over.Token);
+            CatchUpReason reason;
+            do
+            {
+                reason = CatchUpReason.Retry;
+                if (await Task.WhenAny(next, retry).ConfigureAwait(false) == next)
+                {
+                    reason = await next.ConfigureAwait(false);
+                    next = watch.NextAsync(cancellationToken);
+                }
+            }
+            while (reason == CatchUpReason.NewPeer && !wantsPeers);
+
+            await over.CancelAsync().ConfigureAwait(false);
+            if (reason == CatchUpReason.Stopped)
+            {
+                return;
+            }
+
+            Forget(reason);
+            TimeSpan early = _options.Pause - _handle.Time.GetElapsedTime(started);
+            await Task.Delay(early > TimeSpan.Zero ? early : TimeSpan.Zero, _handle.Time, cancellationToken).ConfigureAwait(false);
+            await _handle.WaitForPeerAsync(null, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private TimeSpan RetryAfter(int failures)
+    {
+        if (failures != 0)
+        {
+            double pause = Math.Max(1, _options.Pause.TotalSeconds) * Math.Pow(2, Math.Min(failures, 10));
+            return pause < LongestPause.TotalSeconds ? TimeSpan.FromSeconds(pause) : LongestPause;
+        }
+
+        TimeSpan left = _options.RetryMissing - _handle.Time.GetElapsedTime(_knownSince);
+        return _known.IsEmpty ? Timeout.InfiniteTimeSpan : left > TimeSpan.Zero ? left : TimeSpan.Zero;
+    }
+
+    // Another peer may have what nobody had, and after a while so may anybody.
+    private void Forget(CatchUpReason reason)
+    {
+        if (reason is CatchUpReason.NewPeer or CatchUpReason.Reconnected || _handle.Time.GetElapsedTime(_knownSince) >= _options.RetryMissing)
+        {
+            _known.Clear();
+            _knownSince = _handle.Time.GetTimestamp();
+        }
+    }
+
+    // Txlists can take hours; a reason to look for commitments does not wait for them.
+    private async Task<CatchUpResult?> TryRunAsync(Task<CatchUpReason> next, CancellationToken cancellationToken)
+    {
+        using CancellationTokenSource pause = new();
+        Task<CatchUpResult> run = new CatchUpRun(_handle, _options, this).RunAsync(_known, _refused, pause.Token, cancellationToken);
+        if (await Task.WhenAny(run, next).ConfigureAwait(false) == next)
+        {
+            await pause.CancelAsync().ConfigureAwait(false);
+        }
+
+        try
+        {
+            CatchUpResult result = await run.ConfigureAwait(false);
+            Say(result, pause.IsCancellationRequested);
+            return result;
+        }
+        catch (Exception error) when (_handle.IsRunning && error is not OperationCanceledException)
+        {
+            if (_complete is not false)
+            {
+                LogFailed(_logger, error.Message);
+            }
+
+            _complete = false;
+            return null;
+        }
+    }
+
+    private void Say(CatchUpResult result, bool interrupted)
+    {
+        if (interrupted || (result.IsComplete == _complete && result is { Commitments: 0, TxLists: 0 }))
+        {
+            return;
+        }
+
+        if (result.IsComplete)
+        {
+            LogCaughtUp(_logger, result);
+        }
+        else
+        {
+            LogIncomplete(_logger, result);
+        }
+
+        _complete = result.IsComplete;
+    }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "catching up: blocks from {From} to {To} are looked for")]
+    private static partial void LogStarted(ILogger logger, UInt256 from, UInt256 to);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "caught up: {Result}")]
+    private static partial void LogCaughtUp(ILogger logger, CatchUpResult result);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "caught up, but not with everything: {Result}")]
+    private static partial void LogIncomplete(ILogger logger, CatchUpResult result);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "could not catch up, and will try again: {Error}")]
+    private static partial void LogFailed(ILogger logger, string error);
+}

@@ -1,0 +1,352 @@
+using Preconf.Native.Network;
+using Preconf.Native.Protocol;
+using Preconf.Native.Storage;
+using Preconf.Native.Types;
+
+namespace Preconf.Native.Sync;
+
+/// <summary>
+/// Fetches the commitments of a set of blocks: pages are spread over the peers that may have them, what one peer lacks is asked of others, and each
+/// answer takes something out of what there is left to ask, so it ends whatever peers say. One loop owns all state.
+/// </summary>
+internal sealed class CommitmentFetch
+{
+    private const int PageSize = PreconfLimits.MaxCommitmentsPerResponse;
+
+    // A peer that fails so often in a row is not asked again in this run.
+    private const int FailuresAllowed = 3;
+
+    // Until somebody has shown where the history begins, so many peers are asked for its first page, one each.
+    private const int Scouts = 3;
+
+    private readonly P2pHandle _handle;
+    private readonly ICommitmentStore _store;
+    private readonly CatchUpOptions _options;
+    private readonly Action _progressed;
+    private readonly Dictionary<PeerId, PeerState> _peers = [];
+    private readonly BlockRanges _reserved = new();
+    private readonly BlockRanges _absent = new();
+    private readonly BlockRanges _notKept = new();
+    private readonly BlockRanges _heldMeanwhile = new();
+    private readonly Denials _denials;
+    private readonly RefusedPeers _refused;
+    private readonly Dictionary<UInt256, string> _skipped = [];
+    private string? _lastError;
+    private bool _found;
+
+    /// <param name="handle">The node.</param>
+    /// <param name="options">How to fetch.</param>
+    /// <param name="refused">Peers not to be asked; takes in those whose answers are refused.</param>
+    /// <param name="wanted">The blocks; what is left in it at the end is missing.</param>
+    /// <param name="progressed">Called after each answer.</param>
+    public CommitmentFetch(P2pHandle handle, CatchUpOptions options, RefusedPeers refused, BlockRanges wanted, Action progressed)
+    {
+        _handle = handle;
+        _store = handle.Store;
+        _options = options;
+        _progressed = progressed;
+        _refused = refused;
+        _denials = new Denials(options.Attempts);
+        Wanted = wanted;
+    }
+
+    /// <summary>What is still to be asked for.</summary>
+    public BlockRanges Wanted { get; }
+
+    /// <summary>Commitments that came and were wanted.</summary>
+    public long Fetched { get; private set; }
+
+    /// <summary>The highest block with a valid commitment that came; zero before.</summary>
+    public UInt256 Highest { get; private set; }
+
+    /// <summary>Fetches until nobody is left who may have what is left.</summary>
+    /// <exception cref="NetworkException">The node stops.</exception>
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        using CancellationTokenSource over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        List<Task<Answer>> inFlight = [];
+        try
+        {
+            while (true)
+            {
+                while (inFlight.Count < _options.Parallel && NextPage() is { } page)
+                {
+                    inFlight.Add(AskAsync(page, over.Token));
+                }
+
+                if (inFlight.Count == 0)
+                {
+                    return;
+                }
+
+                Task<Answer> done = await Task.WhenAny(inFlight).ConfigureAwait(false);
+                inFlight.Remove(done);
+                Take(await done.ConfigureAwait(false));
+                _progressed();
+            }
+        }
+        finally
+        {
+            await over.CancelAsync().ConfigureAwait(false);
+            await ((Task)Task.WhenAll(inFlight)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    /// <summary>What is missing, once all has been asked.</summary>
+    /// <param name="from">The lowest block that counts.</param>
+    /// <param name="to">The highest block that counts.</param>
+    public List<MissingBlocks> Missing(in UInt256 from, in UInt256 to)
+    {
+        List<MissingBlocks> missing = [];
+        missing.AddRange(_notKept.Within(in from, in to).Select(range => new MissingBlocks(range.First, range.Last, MissingReason.NotKept, null)));
+        missing.AddRange(_absent.Within(in from, in to).SelectMany(range => Named(range, failed: false)));
+        missing.AddRange(Wanted.Within(in from, in to).SelectMany(range => Named(range, IsUnasked(range.First))));
+        missing.Sort(static (left, right) => left.First.CompareTo(right.First));
+        return missing;
+    }
+
+    // Whoever may have it and was not asked has failed too often, or left.
+    private bool IsUnasked(UInt256 block) =>
+        _peers.Count == 0 || _peers.Values.Any(peer => !peer.Covered.Contains(in block) && peer.Entry.Holdings.Of(in block) != PeerHolding.Lacking);
+
+    // Blocks that came and were not accepted are told one by one, with their reason.
+    private IEnumerable<MissingBlocks> Named(BlockRange range, bool failed)
+    {
+        UInt256 next = range.First;
+        foreach ((UInt256 block, string why) in _skipped.Where(skipped => skipped.Key >= range.First && skipped.Key <= range.Last).OrderBy(skipped => skipped.Key))
+        {
+            if (block > next)
+            {
+                yield return Rest(next, block - UInt256.One);
+            }
+
+            yield return new MissingBlocks(block, block, MissingReason.NotAccepted, why);
+            if (!block.TryIncrement(out next))
+            {
+                yield break;
+            }
+        }
+
+        if (next <= range.Last)
+        {
+            yield return Rest(next, range.Last);
+        }
+
+        MissingBlocks Rest(UInt256 first, UInt256 last) => failed
+            ? new MissingBlocks(first, last, MissingReason.RequestsFailed, _lastError ?? "no peer is connected")
+            : new MissingBlocks(first, last, MissingReason.NobodyHas, null);
+    }
+
+    private Page? NextPage()
+    {
+        (PeerEntry? best, UInt256 start, double least) = (null, default, double.PositiveInfinity);
+        foreach (PeerEntry entry in _handle.PeerEntries)
+        {
+            if ((_options.Peer is { } only && !only.Equals(entry.Id)) || !MayAskNow(entry) || FirstFor(entry) is not { } first
+                || entry.Holdings.Of(in first) == PeerHolding.Lacking)
+            {
+                continue;
+            }
+
+            PeerState state = StateOf(entry);
+            double cost = _handle.CostOf(entry, RequestProtocol.Commitments, in first) * (1 + state.Pending) * (1 + (4 * state.Failures));
+            if (cost < least)
+            {
+                (best, start, least) = (entry, first, cost);
+            }
+        }
+
+        return best is null ? null : PageOf(best, start);
+    }
+
+    private bool MayAskNow(PeerEntry entry)
+    {
+        PeerState state = StateOf(entry);
+
+        // Who has only claimed so far gets one page to show what is behind it.
+        int most = !_found || !entry.Holdings.HasProven || _handle.MustWait(entry, RequestProtocol.Commitments) ? 1 : _options.Parallel;
+        return state.Failures < FailuresAllowed && state.Pending < most && (_found || _peers.Values.Sum(static peer => peer.Pending) < Scouts);
+    }
+
+    // The lowest block wanted that this peer has not been asked about and nobody is being asked for.
+    private UInt256? FirstFor(PeerEntry entry)
+    {
+        BlockRanges covered = StateOf(entry).Covered;
+        UInt256 next = UInt256.Zero;
+        while (Wanted.FirstFrom(in next) is { } block)
+        {
+            if (!covered.TryFind(in block, out BlockRange passed) && !_reserved.TryFind(in block, out passed))
+            {
+                if (!_store.TryGetCommitment(block, out _))
+                {
+                    return block;
+                }
+
+                // Gossip brought it meanwhile, or an answer that is not looked into yet.
+                _heldMeanwhile.Add(in block, in block);
+                Settle(block, block);
+                passed = new BlockRange(block, block);
+            }
+
+            if (!passed.Last.TryIncrement(out next))
+            {
+                break;
+            }
+        }
+
+        return null;
+    }
+
+    private Page PageOf(PeerEntry entry, UInt256 first)
+    {
+        UInt256 last = first.TryAdd(PageSize - 1, out UInt256 end) ? end : UInt256.MaxValue;
+        if (_reserved.FirstFrom(in first) is { } taken && taken <= last)
+        {
+            last = taken - UInt256.One;
+        }
+
+        last = Wanted.LastUpTo(in last) ?? first;
+        if (_found)
+        {
+            _reserved.Add(in first, in last);
+        }
+
+        StateOf(entry).Pending++;
+        return new Page(entry, first, last, _found);
+    }
+
+    private async Task<Answer> AskAsync(Page page, CancellationToken cancellationToken)
+    {
+        try
+        {
+            uint count = (uint)(ulong)(page.Last - page.First) + 1;
+            return new Answer(page, await _handle.RequestCommitmentsAsync(page.First, count, page.Peer.Id, cancellationToken).ConfigureAwait(false), null);
+        }
+        catch (NetworkException error) when (_handle.IsRunning)
+        {
+            if (Turns.IsOwnLimit(error.Kind))
+            {
+                await Turns.PauseAsync(_handle, cancellationToken).ConfigureAwait(false);
+            }
+
+            return new Answer(page, null, error);
+        }
+    }
+
+    private void Take(Answer answer)
+    {
+        Page page = answer.Page;
+        PeerState peer = StateOf(page.Peer);
+        peer.Pending--;
+        if (page.Reserved)
+        {
+            _reserved.Remove(page.First, page.Last);
+        }
+
+        if (answer.Commitments is not { } commitments)
+        {
+            _lastError = answer.Error!.Message;
+            peer.Failures += Turns.IsOwnLimit(answer.Error.Kind) ? 0 : 1;
+            if (RefusedPeers.IsFault(answer.Error.Kind))
+            {
+                peer.Failures = FailuresAllowed;
+                _refused.Add(page.Peer.Id, _lastError);
+            }
+
+            return;
+        }
+
+        peer.Failures = 0;
+        _found |= commitments.LastBlock is not null;
+        Keep(commitments);
+        UInt256 end = commitments.LastBlock ?? UInt256.MaxValue;
+        peer.Covered.Add(page.First, in end);
+        peer.Covered.IntersectWith(Wanted);
+        if (commitments.LastBlock is not null)
+        {
+            // It has blocks above and not these; an empty answer says no more than that the peer has little.
+            foreach (BlockRange range in _denials.Deny(Wanted.Within(page.First, in end)))
+            {
+                _absent.Add(range.First, range.Last);
+                Wanted.Remove(range.First, range.Last);
+            }
+        }
+    }
+
+    private void Keep(CommitmentsAnswer answer)
+    {
+        int kept = 0;
+        foreach (SignedCommitment commitment in answer.Commitments)
+        {
+            UInt256 block = commitment.Commitment.Preconf.BlockNumber;
+            Highest = block > Highest ? block : Highest;
+            bool wanted = Wanted.Contains(in block) || _absent.Contains(in block) || _heldMeanwhile.Contains(in block);
+            if (_store.TryGetCommitment(block, out _))
+            {
+                kept++;
+                Fetched += wanted ? 1 : 0;
+            }
+            else if (wanted)
+            {
+                _notKept.Add(in block, in block);
+            }
+
+            _absent.Remove(in block, in block);
+            _heldMeanwhile.Remove(in block, in block);
+            Settle(block, block);
+        }
+
+        foreach (SkippedCommitment skipped in answer.Skipped.Take(CatchUpResult.MaxListed - _skipped.Count))
+        {
+            _skipped[skipped.Commitment.Commitment.Preconf.BlockNumber] = skipped.Outcome.ToString();
+        }
+
+        if (kept == 0 && answer.Count != 0 && StoreScan.Lowest(_store) is { } lowest && lowest.TrySubtract(UInt256.One, out UInt256 below))
+        {
+            // The store is full and keeps what is higher: nothing below will be kept either.
+            foreach (BlockRange range in Wanted.Within(UInt256.Zero, in below))
+            {
+                _notKept.Add(range.First, range.Last);
+            }
+
+            Settle(UInt256.Zero, below);
+        }
+    }
+
+    private void Settle(UInt256 first, UInt256 last)
+    {
+        Wanted.Remove(in first, in last);
+        _denials.Forget(in first, in last);
+    }
+
+    private PeerState StateOf(PeerEntry entry)
+    {
+        if (!_peers.TryGetValue(entry.Id, out PeerState? state))
+        {
+            string? refused = _refused.Of(entry.Id);
+            _lastError ??= refused;
+            _peers.Add(entry.Id, state = new PeerState { Entry = entry, Failures = refused is null ? 0 : FailuresAllowed });
+        }
+
+        // A peer that left and came again is another entry of the same peer.
+        state.Entry = entry;
+        return state;
+    }
+
+    /// <summary>What this run knows of a peer.</summary>
+    private sealed class PeerState
+    {
+        public required PeerEntry Entry { get; set; }
+
+        /// <summary>The wanted blocks it has been asked about and did not bring.</summary>
+        public BlockRanges Covered { get; } = new();
+
+        public int Failures { get; set; }
+
+        public int Pending { get; set; }
+    }
+
+    private sealed record Page(PeerEntry Peer, UInt256 First, UInt256 Last, bool Reserved);
+
+    private sealed record Answer(Page Page, CommitmentsAnswer? Commitments, NetworkException? Error);
+}

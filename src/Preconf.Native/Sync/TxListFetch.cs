@@ -1,0 +1,198 @@
+using Preconf.Native.Network;
+using Preconf.Native.Storage;
+using Preconf.Native.Types;
+
+namespace Preconf.Native.Sync;
+
+/// <summary>Fetches the txlists that held commitments name and that are not held, those of the highest blocks first.</summary>
+/// <param name="handle">The node.</param>
+/// <param name="options">How to fetch.</param>
+/// <param name="progressed">Called after each, from any thread.</param>
+internal sealed class TxListFetch(P2pHandle handle, CatchUpOptions options, Action progressed)
+{
+    private readonly Lock _gate = new();
+    private readonly ICommitmentStore _store = handle.Store;
+    private readonly List<(Bytes32 Hash, UInt256 Block)> _wanted = [];
+    private readonly List<MissingTxList> _missing = [];
+    private Bytes32 _newestHeld;
+    private Bytes32 _firstFetched;
+    private bool _full;
+    private long _missingCount;
+
+    /// <summary>Txlists that came and are held.</summary>
+    public long Fetched { get; private set; }
+
+    /// <summary>Txlists still to be asked for.</summary>
+    public long Left
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _wanted.Count;
+            }
+        }
+    }
+
+    /// <summary>Txlists that could not be had.</summary>
+    public long MissingCount => _missingCount;
+
+    /// <summary>Those, as far as they are listed.</summary>
+    public IReadOnlyList<MissingTxList> Missing => _missing;
+
+    /// <summary>Finds what is missing. At most one hash for each commitment held is remembered.</summary>
+    /// <param name="from">The lowest block looked at.</param>
+    /// <param name="known">What is not to be asked for.</param>
+    public void Find(UInt256 from, KnownMissing? known)
+    {
+        HashSet<Bytes32> seen = [];
+        StoreScan.ForEach(_store, from, UInt256.MaxValue, (in SignedCommitment commitment) =>
+        {
+            Bytes32 hash = commitment.Commitment.Preconf.RawTxListHash;
+            if (hash.IsZero)
+            {
+                return;
+            }
+
+            if (_store.ContainsTxList(in hash))
+            {
+                _newestHeld = hash;
+            }
+            else if (known?.Contains(in hash) != true && seen.Add(hash))
+            {
+                _wanted.Add((hash, commitment.Commitment.Preconf.BlockNumber));
+            }
+        });
+    }
+
+    /// <summary>Fetches all of them.</summary>
+    /// <param name="pause">Ends it early, without an error; what is left counts as failed.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="NetworkException">The node stops.</exception>
+    public async Task RunAsync(CancellationToken pause, CancellationToken cancellationToken)
+    {
+        using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(pause, cancellationToken);
+        try
+        {
+            await Task.WhenAll(Enumerable.Range(0, options.Parallel).Select(_ => WorkAsync(either))).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (pause.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            // What is left is told below.
+        }
+
+        foreach ((Bytes32 hash, UInt256 block) in Enumerable.Reverse(_wanted))
+        {
+            Miss(hash, block, _full ? MissingReason.NotKept : MissingReason.RequestsFailed, _full ? null : "not asked for yet");
+        }
+
+        _wanted.Clear();
+    }
+
+    private async Task WorkAsync(CancellationTokenSource over)
+    {
+        try
+        {
+            while (TryTake(out Bytes32 hash, out UInt256 block))
+            {
+                await FetchAsync(hash, block, over.Token).ConfigureAwait(false);
+                progressed();
+            }
+        }
+        catch
+        {
+            // One that ends by an error ends all: the node stops, or it was given up.
+            await over.CancelAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    private bool TryTake(out Bytes32 hash, out UInt256 block)
+    {
+        lock (_gate)
+        {
+            while (!_full && _wanted.Count != 0)
+            {
+                (hash, block) = _wanted[^1];
+                _wanted.RemoveAt(_wanted.Count - 1);
+                if (!_store.ContainsTxList(in hash))
+                {
+                    return true;
+                }
+            }
+        }
+
+        (hash, block) = (default, default);
+        return false;
+    }
+
+    private async Task FetchAsync(Bytes32 hash, UInt256 block, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            try
+            {
+                GetRawTxListResponse answer = await handle.RequestTxListAsync(hash, block, options.Attempts, options.Peer, cancellationToken).ConfigureAwait(false);
+                Take(answer, hash, block);
+                return;
+            }
+            catch (OperationCanceledException)
+            {
+                lock (_gate)
+                {
+                    _wanted.Add((hash, block));
+                }
+
+                throw;
+            }
+            catch (NetworkException error) when (handle.IsRunning)
+            {
+                if (!Turns.IsOwnLimit(error.Kind) || handle.PeerCount == 0)
+                {
+                    Miss(hash, block, MissingReason.RequestsFailed, error.Message);
+                    return;
+                }
+            }
+
+            await Turns.PauseAsync(handle, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private void Take(GetRawTxListResponse answer, Bytes32 hash, UInt256 block)
+    {
+        if (!answer.IsFound)
+        {
+            Miss(hash, block, MissingReason.NobodyHas, null);
+            return;
+        }
+
+        lock (_gate)
+        {
+            if (_store.ContainsTxList(in hash))
+            {
+                Fetched++;
+                _firstFetched = _firstFetched.IsZero ? hash : _firstFetched;
+            }
+            else
+            {
+                _full = true;
+                Miss(hash, block, MissingReason.NotKept, null);
+            }
+
+            // What is fetched now is of lower blocks than what it would push out.
+            _full |= (!_firstFetched.IsZero && !_store.ContainsTxList(in _firstFetched)) || (!_newestHeld.IsZero && !_store.ContainsTxList(in _newestHeld));
+        }
+    }
+
+    private void Miss(Bytes32 hash, UInt256 block, MissingReason reason, string? detail)
+    {
+        lock (_gate)
+        {
+            _missingCount++;
+            if (_missing.Count < CatchUpResult.MaxListed)
+            {
+                _missing.Add(new MissingTxList(hash, block, reason, detail));
+            }
+        }
+    }
+}

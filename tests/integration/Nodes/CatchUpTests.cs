@@ -1,0 +1,368 @@
+using Preconf.Native.Network;
+using Preconf.Native.Sync;
+using Preconf.Native.Types;
+using Xunit.Abstractions;
+
+namespace Preconf.Native.IntegrationTests.Nodes;
+
+/// <summary>Catching up with peers of all kinds.</summary>
+public sealed class CatchUpTests(ITestOutputHelper output)
+{
+    private static readonly CatchUpOptions FromOne = new() { From = 1, ProgressInterval = TimeSpan.Zero };
+
+    [Fact]
+    public async Task WhatLiesBelowAndBetweenLiveCommitmentsIsFetchedToo()
+    {
+        await using TestNet net = new(output);
+        P2pNode full = await net.StartAsync(TestNet.Tcp);
+        P2pNode late = await net.StartAsync(TestNet.Tcp);
+        History.Fill(full, net, 1, 700, listEvery: 50);
+        foreach (ulong live in new ulong[] { 300, 301, 699 })
+        {
+            Assert.True(full.Handle.Store.TryGetCommitment(live, out SignedCommitment commitment));
+            History.Put(late, net, commitment);
+        }
+
+        await TestNet.ConnectAsync(late, full);
+        List<CatchUpProgress> told = [];
+        CatchUpResult result = await CatchUp.RunAsync(late.Handle, FromOne, new Teller(told.Add)).WaitAsync(TestNet.Patience);
+
+        Assert.Equal((697, 14, true), (result.Commitments, result.TxLists, result.IsComplete));
+        Assert.Empty(History.Missing(late, 1, 700));
+        Assert.True(History.HasLists(late.Handle.Store, Enumerable.Range(1, 14).Select(i => (ulong)i * 50)));
+        Assert.Equal((CatchUpStage.Started, (UInt256)1, (UInt256)700, 697L), (told[0].Stage, told[0].From, told[0].To, told[0].MissingBlocks));
+        Assert.Equal((CatchUpStage.Ended, 697L, 0L, 0L), (told[^1].Stage, told[^1].Commitments, told[^1].MissingBlocks, told[^1].MissingTxLists));
+        Assert.Same(result, told[^1].Result);
+        Assert.True(told.Count(progress => progress.Stage == CatchUpStage.Fetching) >= 3 + 14);
+    }
+
+    [Fact]
+    public async Task ARunGoesOnWhereAnotherFailedAndAsksForNothingThatIsHeld()
+    {
+        await using TestNet net = new(output);
+        BrokenListStore store = new();
+        P2pNode full = await net.StartAsync(TestNet.Config(TestNet.Tcp), new P2pNodeServices { Store = store });
+        P2pNode late = await net.StartAsync(TestNet.Tcp);
+        History.Fill(full, net, 1, 300, listEvery: 100);
+        await TestNet.ConnectAsync(late, full);
+
+        store.IsBroken = true;
+        CatchUpResult first = await CatchUp.RunAsync(late.Handle, FromOne).WaitAsync(TestNet.Patience);
+        Assert.Equal((300, 0, 3), (first.Commitments, first.TxLists, first.MissingTxListCount));
+        Assert.All(first.MissingTxLists, list => Assert.Equal(MissingReason.RequestsFailed, list.Reason));
+        Assert.Equal([(UInt256)300, 200, 100], first.MissingTxLists.Select(list => list.BlockNumber));
+        Assert.False(first.IsComplete);
+        Assert.True(first.IsWorthRetrying);
+
+        store.IsBroken = false;
+        using EventReader<NetworkEvent> asked = full.Handle.Subscribe();
+        CatchUpResult second = await CatchUp.RunAsync(late.Handle, FromOne).WaitAsync(TestNet.Patience);
+        Assert.Equal((0, 3, true), (second.Commitments, second.TxLists, second.IsComplete));
+        CatchUpResult third = await CatchUp.RunAsync(late.Handle, FromOne).WaitAsync(TestNet.Patience);
+        Assert.Equal((0, 0, true), (third.Commitments, third.TxLists, third.IsComplete));
+        await full.StopAsync();
+        NetworkEventKind[] kinds = [.. Read(asked).Select(told => told.Kind)];
+        Assert.DoesNotContain(NetworkEventKind.InboundCommitmentsRequest, kinds);
+        Assert.Equal(3, kinds.Count(kind => kind == NetworkEventKind.InboundRawTxListRequest));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task ALiarAnEmptyAndALaggingPeerKeepNothingAway(bool limited)
+    {
+        await using TestNet net = new(output);
+        P2pConfig Config()
+        {
+            P2pConfig config = TestNet.Config(TestNet.Tcp);
+            config.RateLimit = new RateLimitOptions { Enabled = limited };
+            return config;
+        }
+
+        P2pNode liar = await net.StartAsync(Config(), new P2pNodeServices { Store = new LiarStore() });
+        P2pNode newcomer = await net.StartAsync(Config());
+        P2pNode lagging = await net.StartAsync(Config());
+        P2pNode full = await net.StartAsync(Config());
+        P2pNode late = await net.StartAsync(Config());
+        History.Fill(full, net, 1, 600, listEvery: 100);
+        History.Fill(lagging, net, 1, 90, listEvery: 100);
+        foreach (P2pNode peer in new[] { liar, newcomer, lagging, full })
+        {
+            await TestNet.ConnectAsync(late, peer);
+        }
+
+        using EventReader<NetworkEvent> asked = liar.Handle.Subscribe();
+        CatchUpResult result = await CatchUp.RunAsync(late.Handle).WaitAsync(TestNet.Patience);
+
+        output.WriteLine(result.ToString());
+        Assert.Equal((600, 6, true, (UInt256)600), (result.Commitments, result.TxLists, result.IsComplete, result.Head));
+        Assert.Empty(History.Missing(late, 1, 600));
+        Assert.True(History.HasLists(late.Handle.Store, 100, 200, 300, 400, 500, 600));
+
+        // It is not preferred by who just asks, either, nor rewarded.
+        for (int i = 0; i < 5; i++)
+        {
+            CommitmentsAnswer page = await late.Handle.RequestCommitmentsAsync(550, 10).WaitAsync(TestNet.Patience);
+            Assert.Equal(10, page.Count);
+        }
+
+        await liar.StopAsync();
+        Assert.InRange(Read(asked).Count(told => told.Kind == NetworkEventKind.InboundCommitmentsRequest), 0, 1);
+    }
+
+    [Fact]
+    public async Task AHeadThatIsOnlyClaimedIsLookedIntoOnceAndCountsForNothing()
+    {
+        await using TestNet net = new(output);
+        P2pNode liar = await net.StartAsync(TestNet.Config(TestNet.Tcp), new P2pNodeServices { Store = new LiarStore() });
+        P2pNode late = await net.StartAsync(TestNet.Tcp);
+        await TestNet.ConnectAsync(late, liar);
+        double before = late.Handle.Explain(liar.LocalPeerId).Score;
+        CatchUpResult result = await CatchUp.RunAsync(late.Handle, FromOne).WaitAsync(TestNet.Patience);
+        Assert.Equal((UInt256.Zero, null, 0), (result.Head, result.UnprovenHead, result.MissingBlockCount));
+
+        // One head was answered; the empty page earned nothing.
+        Assert.InRange(late.Handle.Explain(liar.LocalPeerId).Score - before, 0, 0.051);
+        CatchUpResult again = await CatchUp.RunAsync(late.Handle, FromOne).WaitAsync(TestNet.Patience);
+        Assert.Equal(UInt256.Zero, again.Head);
+    }
+
+    [Fact]
+    public async Task PagesAndTxListsAreSpreadOverThePeersThatHaveThem()
+    {
+        await using TestNet net = new(output);
+        List<(P2pNode Node, EventReader<NetworkEvent> Asked)> peers = [];
+        P2pConfig limited = TestNet.Config(TestNet.Tcp);
+        limited.RateLimit = new RateLimitOptions { MaxRequests = 8, Window = TimeSpan.FromSeconds(2) };
+        P2pNode late = await net.StartAsync(limited);
+        for (int i = 0; i < 3; i++)
+        {
+            P2pNode full = await net.StartAsync(limited);
+            History.Fill(full, net, 1, 2500, listEvery: 100);
+            await TestNet.ConnectAsync(late, full);
+            peers.Add((full, full.Handle.Subscribe(4096)));
+        }
+
+        CatchUpResult result = await CatchUp.RunAsync(late.Handle, FromOne).WaitAsync(TestNet.Patience);
+        Assert.Equal((2500, 25, true), (result.Commitments, result.TxLists, result.IsComplete));
+        int pages = 0;
+        foreach ((P2pNode node, EventReader<NetworkEvent> asked) in peers)
+        {
+            await node.StopAsync();
+            NetworkEvent[] told = [.. Read(asked)];
+            int served = told.Count(one => one.Kind == NetworkEventKind.InboundCommitmentsRequest);
+            Assert.InRange(served, 2, 8);
+            Assert.Contains(told, one => one.Kind == NetworkEventKind.InboundRawTxListRequest);
+            Assert.DoesNotContain(told, one => one.Error?.Kind == NetworkErrorKind.ReqRespRateLimited);
+            pages += served;
+            asked.Dispose();
+        }
+
+        // Ten pages hold them; while nobody has shown where the history begins, its first one is asked of up to three.
+        Assert.InRange(pages, 10, 13);
+    }
+
+    [Fact]
+    public async Task ACommitmentThatIsNotTheRegularOneIsSoughtElsewhereAndElseTold()
+    {
+        await using TestNet net = new(output);
+        P2pNode odd = await net.StartAsync(TestNet.Tcp);
+        P2pNode other = await net.StartAsync(TestNet.Tcp);
+        P2pNode late = await net.StartAsync(TestNet.Tcp);
+        foreach (ulong block in new ulong[] { 1, 2, 3, 4, 5 })
+        {
+            SignedCommitment commitment = net.Commit(block);
+            History.Put(odd, net, block is 3 or 4 ? History.HighS(commitment) : commitment);
+            if (block == 3)
+            {
+                History.Put(other, net, commitment);
+            }
+        }
+
+        await TestNet.ConnectAsync(late, odd);
+        await TestNet.ConnectAsync(late, other);
+        CatchUpResult result = await CatchUp.RunAsync(late.Handle, FromOne).WaitAsync(TestNet.Patience);
+        Assert.Equal((4, 1), (result.Commitments, result.MissingBlockCount));
+        Assert.Equal([4UL], History.Missing(late, 1, 5));
+        MissingBlocks missing = Assert.Single(result.MissingBlocks);
+        Assert.Equal(((UInt256)4, (UInt256)4, MissingReason.NotAccepted), (missing.First, missing.Last, missing.Reason));
+        Assert.Contains("HighS", missing.Detail, StringComparison.Ordinal);
+        Assert.False(result.IsWorthRetrying);
+    }
+
+    [Fact]
+    public async Task HolesThatNobodyFillsAreToldWithTheReason()
+    {
+        await using TestNet net = new(output);
+        P2pNode one = await net.StartAsync(TestNet.Tcp);
+        P2pNode two = await net.StartAsync(TestNet.Tcp);
+        P2pNode late = await net.StartAsync(TestNet.Tcp);
+        History.Fill(one, net, 5000, 5099);
+        History.Fill(one, net, 5200, 5299, listEvery: 5250, withLists: false);
+        History.Fill(two, net, 5100, 5149);
+        await TestNet.ConnectAsync(late, one);
+        await TestNet.ConnectAsync(late, two);
+
+        CatchUpResult result = await CatchUp.RunAsync(late.Handle).WaitAsync(TestNet.Patience);
+        Assert.Equal(250, result.Commitments);
+        Assert.Equal((UInt256)5000, result.From);
+        Assert.Equal(new MissingBlocks(5150, 5199, MissingReason.NobodyHas, null), Assert.Single(result.MissingBlocks));
+        Assert.Equal((50, 1), (result.MissingBlockCount, result.MissingTxListCount));
+        MissingTxList list = Assert.Single(result.MissingTxLists);
+        Assert.Equal((History.ListHash(5250), (UInt256)5250, MissingReason.NobodyHas), (list.Hash, list.BlockNumber, list.Reason));
+        Assert.False(result.IsWorthRetrying);
+
+        // With a lower bound, what is below the first that anybody has is missing as well.
+        CatchUpResult bounded = await CatchUp.RunAsync(late.Handle, new CatchUpOptions { From = 4990 }).WaitAsync(TestNet.Patience);
+        Assert.Equal(new MissingBlocks(4990, 4999, MissingReason.NobodyHas, null), bounded.MissingBlocks[0]);
+        Assert.Equal(0, bounded.Commitments);
+    }
+
+    [Fact]
+    public async Task AStoreThatIsFullEndsItAndIsTheReason()
+    {
+        await using TestNet net = new(output);
+        P2pNode full = await net.StartAsync(TestNet.Tcp);
+        P2pConfig small = TestNet.Config(TestNet.Tcp);
+        small.Store.MaxCommitments = 100;
+        P2pNode late = await net.StartAsync(small);
+        History.Fill(full, net, 1, 600);
+        await TestNet.ConnectAsync(late, full);
+        await CatchUp.RunAsync(late.Handle, FromOne).WaitAsync(TestNet.Patience);
+        Assert.Empty(History.Missing(late, 501, 600));
+
+        using EventReader<NetworkEvent> asked = full.Handle.Subscribe();
+        CatchUpResult again = await CatchUp.RunAsync(late.Handle, FromOne).WaitAsync(TestNet.Patience);
+        Assert.Empty(History.Missing(late, 501, 600));
+        Assert.Equal((0, 500), (again.Commitments, again.MissingBlockCount));
+        Assert.All(again.MissingBlocks, blocks => Assert.Equal(MissingReason.NotKept, blocks.Reason));
+        await full.StopAsync();
+        Assert.InRange(Read(asked).Count(told => told.Kind == NetworkEventKind.InboundCommitmentsRequest), 1, 2);
+    }
+
+    [Fact]
+    public async Task WithNobodyToAskItSaysSo()
+    {
+        await using TestNet net = new(output);
+        P2pNode alone = await net.StartAsync(TestNet.Tcp);
+        NetworkException error = await Assert.ThrowsAsync<NetworkException>(() => CatchUp.RunAsync(alone.Handle));
+        Assert.Equal(NetworkErrorKind.ReqRespBackpressure, error.Kind);
+        await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => CatchUp.RunAsync(alone.Handle, new CatchUpOptions { Parallel = 0 }));
+    }
+
+    [Fact]
+    public async Task ANodeThatFollowsStaysCaughtUpThroughGapsAndDisconnects()
+    {
+        await using TestNet net = new(output);
+        P2pNode full = await net.StartAsync(TestNet.Tcp);
+        P2pNode late = await net.StartAsync(TestNet.Tcp);
+        History.Fill(full, net, 1, 300, listEvery: 100);
+        CatchUpOptions options = new() { From = 1, Pause = TimeSpan.FromMilliseconds(50), GapPatience = TimeSpan.FromMilliseconds(100) };
+        int runs = 0;
+        Task following = CatchUp.FollowAsync(late.Handle, options, new Teller(progress => Interlocked.Add(ref runs, progress.Stage == CatchUpStage.Ended ? 1 : 0)));
+        await Task.Delay(100);
+        Assert.False(following.IsCompleted);
+
+        await TestNet.ConnectAsync(late, full);
+        await LifecycleTests.UntilAsync(() => History.Missing(late, 1, 300).Length == 0 && History.HasLists(late.Handle.Store, 100, 200, 300));
+
+        // A gap: what came before the gossiped one was never heard; nor was its txlist.
+        History.Fill(full, net, 301, 349);
+        History.PutList(full, 350);
+        await full.Handle.PublishCommitmentAsync(net.Commit(350, History.ListHash(350)));
+        await LifecycleTests.UntilAsync(() => History.Missing(late, 1, 350).Length == 0 && History.HasLists(late.Handle.Store, 350));
+
+        // All peers lost; what happened meanwhile is fetched when one is back.
+        late.Handle.Disconnect(full.LocalPeerId);
+        await LifecycleTests.UntilAsync(() => late.Handle.PeerCount == 0);
+        History.Fill(full, net, 351, 700);
+        await TestNet.ConnectAsync(late, full);
+        await LifecycleTests.UntilAsync(() => History.Missing(late, 1, 700).Length == 0);
+
+        // Nothing happens, so nothing is done.
+        await Task.Delay(500);
+        int quiet = Volatile.Read(ref runs);
+        await Task.Delay(1000);
+        Assert.Equal(quiet, Volatile.Read(ref runs));
+
+        await late.StopAsync();
+        await following.WaitAsync(TestNet.Patience);
+    }
+
+    [Fact]
+    public async Task FollowingOneThatHadNothingTurnsToTheNextPeer()
+    {
+        await using TestNet net = new(output);
+        P2pNode newcomer = await net.StartAsync(TestNet.Tcp);
+        P2pNode full = await net.StartAsync(TestNet.Tcp);
+        P2pNode late = await net.StartAsync(TestNet.Tcp);
+        History.Fill(full, net, 1, 300);
+        using CancellationTokenSource stop = new();
+        TaskCompletionSource first = new();
+        Task following = CatchUp.FollowAsync(
+            late.Handle, new CatchUpOptions { Pause = TimeSpan.FromMilliseconds(50) }, new Teller(progress => _ = progress.Stage == CatchUpStage.Ended && first.TrySetResult()), stop.Token);
+        await TestNet.ConnectAsync(late, newcomer);
+        await first.Task.WaitAsync(TestNet.Patience);
+        await TestNet.ConnectAsync(late, full);
+        await LifecycleTests.UntilAsync(() => History.Missing(late, 1, 300).Length == 0);
+        await stop.CancelAsync();
+        await following.WaitAsync(TestNet.Patience);
+        Assert.True(late.Handle.IsRunning);
+    }
+
+    [Fact]
+    public async Task APeerOfAnotherMindIsAskedOnceAndNotBannedForIt()
+    {
+        await using TestNet net = new(output);
+        P2pConfig strict = TestNet.Config(TestNet.Tcp);
+        (strict.AnySigner, strict.ExpectedSigners) = (false, [Address.Parse("0x00000000000000000000000000000000000000aa", null)]);
+        P2pNode peer = await net.StartAsync(TestNet.Tcp);
+        P2pNode late = await net.StartAsync(strict);
+        History.Fill(peer, net, 1, 300);
+        await TestNet.ConnectAsync(late, peer);
+        int runs = 0;
+        TaskCompletionSource<CatchUpResult> third = new();
+        _ = CatchUp.FollowAsync(late.Handle, new CatchUpOptions { Pause = TimeSpan.Zero }, new Teller(progress =>
+            _ = progress.Stage == CatchUpStage.Ended && Interlocked.Increment(ref runs) == 3 && third.TrySetResult(progress.Result!)));
+        CatchUpResult result = await third.Task.WaitAsync(TestNet.Patience);
+        Assert.Equal(((UInt256?)300, false), (result.UnprovenHead, result.IsComplete));
+        Assert.Equal(1, late.Handle.Explain(peer.LocalPeerId).History.Where(entry => entry.Delta < 0).Sum(entry => entry.Count));
+        Assert.False(late.Handle.Explain(peer.LocalPeerId).IsGreylisted);
+    }
+
+    private static List<NetworkEvent> Read(EventReader<NetworkEvent> events)
+    {
+        List<NetworkEvent> all = [];
+        while (events.TryRead(out NetworkEvent told))
+        {
+            all.Add(told);
+        }
+
+        return all;
+    }
+
+    /// <summary>Tells at once, on the thread that reports.</summary>
+    private sealed class Teller(Action<CatchUpProgress> tell) : IProgress<CatchUpProgress>
+    {
+        public void Report(CatchUpProgress value) => tell(value);
+    }
+
+    /// <summary>Claims all blocks there can be, and serves none.</summary>
+    private sealed class LiarStore : PassingStore
+    {
+        public override bool TryGetHead(out PreconfHead head)
+        {
+            head = new PreconfHead(ulong.MaxValue, 1);
+            return true;
+        }
+    }
+
+    /// <summary>A store whose txlists can't be read for a while.</summary>
+    private sealed class BrokenListStore : PassingStore
+    {
+        public bool IsBroken { get; set; }
+
+        public override bool TryGetTxList(in Bytes32 hash, out ReadOnlyMemory<byte> txList) =>
+            IsBroken ? throw new IOException("the disk is gone") : base.TryGetTxList(in hash, out txList);
+    }
+}
