@@ -10,6 +10,7 @@ using BenchmarkDotNet.Parameters;
 using BenchmarkDotNet.Reports;
 using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
+using Perfolizer.Horology;
 using Perfolizer.Mathematics.OutlierDetection;
 using Preconf.Native.Benchmarks.Report;
 
@@ -19,6 +20,7 @@ namespace Preconf.Native.Benchmarks.Micro;
 internal static class MicroBench
 {
     private const int WarmUps = 5;
+    private static readonly TimeInterval IterationTime = TimeInterval.FromMilliseconds(250);
     private static readonly Type[] All = [typeof(SszBenchmarks), typeof(TxListBenchmarks), typeof(CryptoBenchmarks), typeof(KeccakBenchmarks)];
 
     /// <summary>Runs them class by class and gives what each found. BenchmarkDotNet's own log, JSON and Markdown go to <paramref name="artifacts"/>.</summary>
@@ -63,7 +65,7 @@ internal static class MicroBench
         Job job = BenchmarkDotNet.Jobs.Job.Default.WithToolchain(InProcessEmitToolchain.Instance).WithOutlierMode(OutlierMode.DontRemove);
         return options.Quick
             ? job.WithStrategy(RunStrategy.ColdStart).WithLaunchCount(1).WithWarmupCount(1).WithIterationCount(1).WithInvocationCount(1).WithUnrollFactor(1)
-            : job.WithWarmupCount(WarmUps).WithIterationCount(options.Runs);
+            : job.WithIterationTime(IterationTime).WithWarmupCount(WarmUps).WithIterationCount(options.Runs);
     }
 
     private static IEnumerable<Result> Results(BenchmarkReport report, string artifacts)
