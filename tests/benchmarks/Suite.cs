@@ -31,7 +31,17 @@ internal static class Suite
             return 0;
         }
 
-        Document document = await MeasureAsync(options);
+        Document document;
+        try
+        {
+            document = await MeasureAsync(options);
+        }
+        catch (Exception failure) when (failure is InvalidOperationException or TimeoutException)
+        {
+            Console.Error.WriteLine($"error: {failure.Message}");
+            return 1;
+        }
+
         Console.WriteLine();
         foreach (string line in document.Summary())
         {
