@@ -1,11 +1,13 @@
 using Preconf.Native.Benchmarks;
+using Preconf.Native.Benchmarks.Net;
+using Preconf.Native.Benchmarks.Ring;
 
+// The first three are the suite's own: a command line is read before minutes of building; each run of a scenario, and the ring's
+// benchmark, has a process to itself.
 return args switch
 {
-    ["net-run", string scenario, ..] => await Suite.RunScenarioAsync(scenario, args),
-    ["micro", ..] => Suite.Micro(args[1..]),
-    ["ring", ..] => Suite.Ring(args[1..]),
-    ["net", ..] => await Suite.NetAsync(args[1..]),
-    [] or ["--quick"] => await Suite.AllAsync(args),
-    _ => Suite.Usage(),
+    ["check-options", .. string[] rest] => Suite.CheckOptions(rest),
+    ["net-run", string scenario, .. string[] rest] => await NetRun.RunAsync(scenario, rest),
+    ["ring-run", string library, string runs, .. string[] rest] => RingBench.Run(library, runs, rest),
+    _ => await Suite.RunAsync(args),
 };

@@ -1,124 +1,168 @@
-using System.Diagnostics;
-using System.Globalization;
-using System.Text.Json;
-using BenchmarkDotNet.Configs;
-using BenchmarkDotNet.Jobs;
-using BenchmarkDotNet.Running;
-using BenchmarkDotNet.Toolchains.InProcess.Emit;
+using Preconf.Native.Benchmarks.Micro;
 using Preconf.Native.Benchmarks.Net;
 using Preconf.Native.Benchmarks.Report;
 using Preconf.Native.Benchmarks.Ring;
-using Preconf.Native.Network;
 
 namespace Preconf.Native.Benchmarks;
 
-/// <summary>The benchmarks as commands.</summary>
+/// <summary>The suite: its parts one after the other, and reports of what they found.</summary>
 internal static class Suite
 {
-    private static string Output => Environment.GetEnvironmentVariable("PRECONF_BENCH_OUTPUT") ?? "BenchmarkDotNet.Artifacts";
+    /// <summary>Where reports go that nobody commits.</summary>
+    private static string Output =>
+        Environment.GetEnvironmentVariable("PRECONF_BENCH_OUTPUT") ?? Path.Combine(Context.Root ?? Environment.CurrentDirectory, "target", "bench");
 
-    public static int Usage()
+    /// <summary>Says what is wrong with a command line, if anything is.</summary>
+    /// <returns>0: nothing; 2: something.</returns>
+    public static int CheckOptions(string[] args) => TryParse(args) is null ? 2 : 0;
+
+    /// <summary>Runs what the command line asks for.</summary>
+    /// <returns>0: done; 1: not done, or, with <c>--check</c>, not as asked; 2: the command line has a fault.</returns>
+    public static async Task<int> RunAsync(string[] args)
     {
-        Console.Error.WriteLine(
-            """
-            usage: ./build.sh bench [micro|ring|net] [--quick] [options]
-              micro [BenchmarkDotNet options]      SSZ, signing, recovery, keccak
-              ring [--runs N]                      calls, events handed over, wake-ups, a host that is too slow
-              net [--runs N] [--only A,B,...]      two nodes over loopback, C# and plain Rust in turns
-            --quick only shows that all of it runs.
-            """);
-        foreach (Scenario scenario in Scenario.All)
+        if (TryParse(args) is not { } options)
         {
-            Console.Error.WriteLine($"  {scenario.Name,-22} {scenario.Text}");
+            return 2;
         }
 
-        return 2;
-    }
-
-    public static async Task<int> AllAsync(string[] args)
-    {
-        int micro = Micro(args);
-        int ring = await RingApartAsync(args);
-        return Math.Max(Math.Max(micro, ring), await NetAsync(args));
-    }
-
-    /// <summary>In a process of its own: one process has one native library.</summary>
-    private static async Task<int> RingApartAsync(string[] args)
-    {
-        (string program, string[] before) = NetBench.Self();
-        using Process process = Process.Start(program, [.. before, "ring", .. args]);
-        await process.WaitForExitAsync();
-        return process.ExitCode;
-    }
-
-    public static int Ring(string[] args)
-    {
-        if (Environment.GetEnvironmentVariable("PRECONF_BENCH_LIBRARY") is not { Length: > 0 } library)
+        if (options.Help)
         {
-            Console.Error.WriteLine("the ring is not measured: it takes a library with test exports, which cargo could not build");
+            Usage();
             return 0;
         }
 
-        bool quick = args.Contains("--quick");
-        int runs = int.Parse(Option(args, "--runs") ?? (quick ? "1" : "5"), CultureInfo.InvariantCulture);
-        TestNode.Use(library);
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"medians of {runs} runs; {Machine.Describe()}"));
-        IReadOnlyList<RingRow> rows = new RingBench(runs, quick).Run();
-        Directory.CreateDirectory(Output);
-        File.WriteAllText(Path.Combine(Output, "ring.json"), JsonSerializer.Serialize([.. rows], ResultJson.Default.RingRowArray));
-        return 0;
+        Document document;
+        try
+        {
+            document = await MeasureAsync(options);
+        }
+        catch (Exception failure) when (failure is InvalidOperationException or TimeoutException)
+        {
+            Console.Error.WriteLine($"error: {failure.Message}");
+            return 1;
+        }
+
+        Console.WriteLine();
+        foreach (string line in document.Summary())
+        {
+            Console.WriteLine(line);
+        }
+
+        await WriteAsync(options, document);
+
+        // On loopback nothing may be lost, in a hurry or not: a fault, not a figure.
+        bool lost = options.Quick && document.Rows.Any(row => row.Part == Parts.Net && row.Lost + row.Unverified > 0);
+        return lost || (options.Check && (document.Missing.Count > 0 || document.Rows.Any(row => row.Fails))) ? 1 : 0;
     }
 
-    public static int Micro(string[] args)
+    private static Options? TryParse(string[] args)
     {
-        bool quick = args.Contains("--quick");
-        Job job = quick ? Job.Dry.WithToolchain(InProcessEmitToolchain.Instance) : Job.ShortRun.WithToolchain(InProcessEmitToolchain.Instance);
-        IConfig config = ManualConfig.Create(DefaultConfig.Instance).AddJob(job).WithArtifactsPath(Output);
-        string[] own = [.. args.Where(arg => arg != "--quick")];
-        int failed = BenchmarkSwitcher.FromAssembly(typeof(Suite).Assembly).Run(own.Length == 0 ? ["--filter", "*"] : own, config)
-            .Sum(summary => summary.Reports.Count(report => !report.Success));
-        return failed == 0 ? 0 : 1;
+        try
+        {
+            return Options.Parse(args);
+        }
+        catch (FormatException fault)
+        {
+            Console.Error.WriteLine($"error: {fault.Message}");
+            Console.Error.WriteLine("./build.sh bench --help lists the options and scenarios");
+            return null;
+        }
     }
 
-    public static async Task<int> NetAsync(string[] args)
+    private static void Usage()
     {
-        string? rust = Environment.GetEnvironmentVariable("PRECONF_BENCH_RUST");
-        bool quick = args.Contains("--quick");
-        string[] only = Option(args, "--only")?.Split(',') ?? [];
-        int runs = int.Parse(Option(args, "--runs") ?? (quick ? "1" : "5"), CultureInfo.InvariantCulture);
-        string caption = string.Create(CultureInfo.InvariantCulture, $"medians of {runs} runs each, in turns; {Machine.Describe()}");
-        Console.WriteLine(caption);
-        Console.WriteLine(rust is null ? "plain Rust is not measured: its program could not be built" : "plain Rust: native/preconf-bench");
-        Console.WriteLine("two nodes in one process, loopback, rate limit lifted, every commitment verified and stored, every txlist hashed and stored");
+        Console.WriteLine(
+            """
+            usage: ./build.sh bench [micro|ring|net] [options]
+              micro   SSZ of the ten containers, signing, recovery, keccak; beside libsecp256k1 and keccak alone
+              ring    calls across the boundary, events handed over, wake-ups, a host that is too slow
+              net     nodes over loopback, C# and plain Rust in turns, each run a process of its own
+              --runs N              runs (micro: iterations) of each figure on each side; 5
+              --only NAME,NAME...   only these scenarios of net
+              --filter GLOB         only these micro benchmarks
+              --quick               only shows that all of it runs, in seconds
+              --check               exit code 1 when a row is not as asked, or what it takes was not measured
+              --record              writes tests/benchmarks/results, too; only with all parts and 5 runs or more
+            Reports go to target/bench, those of a part, of some scenarios or of fewer runs to target/bench/partial.
+            Scenarios of net:
+            """);
+        foreach (Scenario scenario in Scenario.All)
+        {
+            Console.WriteLine($"  {scenario.Name,-22} {scenario.Text}");
+        }
+    }
+
+    private static async Task<Document> MeasureAsync(Options options)
+    {
+        if (options.Quick)
+        {
+            SelfCheck.Run();
+        }
+
+        List<Row> rows = [];
+        List<string> missing = [];
+        Context context = Context.Take(options.Runs, options.Quick);
+        Document document = new()
+        {
+            Context = context,
+            Machine = Machine.Take(options.Quick ? 1 : FewMachineRuns),
+            Library = NativeLibraryFile.Find(),
+            Rows = rows,
+            Missing = missing,
+        };
+        foreach (string line in document.Lines())
+        {
+            Console.WriteLine(line);
+        }
+
+        if (Machine.Rust is null)
+        {
+            missing.Add("plain Rust and libsecp256k1 alone: native/preconf-bench could not be built with cargo");
+        }
+
+        Console.WriteLine();
         Console.WriteLine(Table.Head);
-        List<ResultRow> rows = await new NetBench(rust, runs).RunAsync(only, quick);
-        Directory.CreateDirectory(Output);
-        await File.WriteAllTextAsync(Path.Combine(Output, "net.json"), JsonSerializer.Serialize([.. rows], ResultJson.Default.ResultRowArray));
-        await File.WriteAllTextAsync(Path.Combine(Output, "net.svg"), Plot.Draw(rows, caption));
-        Console.WriteLine($"written: {Path.Combine(Output, "net.json")}, net.svg");
-        return 0;
+        void Take(string part, IEnumerable<Result> results, double? machineRecover = null)
+        {
+            foreach (Row row in Row.From(part, results, judged: !options.Quick, machineRecover))
+            {
+                rows.Add(row);
+                Console.WriteLine(Table.Line(row));
+            }
+        }
+
+        Take(Parts.Library, [document.Library.Result()]);
+        if (options.Wants(Parts.Micro))
+        {
+            MicroBench.Run(options, Path.Combine(Output, "micro"), results => Take(Parts.Micro, results));
+        }
+
+        if (options.Wants(Parts.Ring))
+        {
+            await RingBench.RunApartAsync(options, results => Take(Parts.Ring, results), missing.Add);
+        }
+
+        if (options.Wants(Parts.Net))
+        {
+            await new NetBench(Machine.Rust, options).RunAsync((results, recover) => Take(Parts.Net, results, recover));
+        }
+
+        return document;
     }
 
-    public static async Task<int> RunScenarioAsync(string name, string[] args)
+    private const int FewMachineRuns = 3;
+
+    private static async Task WriteAsync(Options options, Document document)
     {
-        Scenario? scenario = Scenario.All.FirstOrDefault(known => known.Name == name);
-        if (scenario is null)
+        string directory = options.Quick ? Path.Combine(Output, "quick") : options.IsWhole ? Output : Path.Combine(Output, "partial");
+        string name = options.Part ?? "results";
+        await document.WriteAsync(directory, name, options.Part ?? "net");
+        Console.WriteLine($"written: {directory}: {name}.json, {name}.md, {options.Part ?? "net"}.svg");
+        if (options.Record)
         {
-            return Usage();
+            string results = Path.Combine(Context.Root ?? throw new InvalidOperationException("--record needs the checkout"), "tests", "benchmarks", "results");
+            await document.WriteAsync(results, "results", "net");
+            Console.WriteLine($"recorded: {results}");
         }
-
-        string? count = Option(args, "--count");
-        NetOptions options = new(
-            Option(args, "--transport") == "quic",
-            Option(args, "--author") == "identity" ? GossipAuthor.Identity : GossipAuthor.Ed25519,
-            count is null ? null : int.Parse(count, CultureInfo.InvariantCulture));
-        foreach (Result result in await scenario.RunAsync(options))
-        {
-            Console.WriteLine(JsonSerializer.Serialize(result, ResultJson.Default.Result));
-        }
-
-        return 0;
     }
-
-    private static string? Option(string[] args, string name) => args.SkipWhile(arg => arg != name).Skip(1).FirstOrDefault();
 }

@@ -24,6 +24,8 @@ pub struct Options {
     pub author: preconf_p2p::Author,
     /// How many messages, requests, starts or (idle) seconds; `None` is the scenario's own.
     pub count: Option<usize>,
+    /// A node of another process, where the scenario wants only one in this.
+    pub peer: Option<libp2p::Multiaddr>,
 }
 
 /// A result.
@@ -42,6 +44,8 @@ pub struct Outcome {
     pub bytes: u64,
     /// Messages that did not arrive.
     pub lost: usize,
+    /// Messages or answers that arrived and are not where verified ones are kept.
+    pub unverified: usize,
     /// Processor time of the process per wall time, 1 being a whole core.
     pub cores: Option<f64>,
 }
@@ -66,6 +70,7 @@ impl Outcome {
             "count": self.count,
             "bytes": self.bytes,
             "lost": self.lost,
+            "unverified": self.unverified,
             "cores": self.cores,
         });
         println!("{line}");

@@ -91,6 +91,17 @@ impl Store {
         }
     }
 
+    /// Commitments and txlists held.
+    pub fn held(&self) -> (usize, usize) {
+        let shelves = self.lock();
+        (shelves.by_block.len(), shelves.txlists.len())
+    }
+
+    /// What it may hold.
+    pub fn bounds(&self) -> Bounds {
+        self.bounds
+    }
+
     /// A txlist's encoding.
     pub fn txlist(&self, hash: &Hash) -> Option<Arc<Vec<u8>>> {
         self.lock().txlists.get(hash).cloned()

@@ -56,7 +56,7 @@ impl Commitment {
             bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
         }
         let hash = keccak(&[DOMAIN, &bytes[..SIGNED]]);
-        let (id, signature) = RecoverableSignature::sign_ecdsa_recoverable(message(hash), secret).serialize_compact();
+        let (id, signature) = sign(hash, secret).serialize_compact();
         bytes[SIGNED..COMMITMENT - 1].copy_from_slice(&signature);
         bytes[COMMITMENT - 1] = id.into();
         Self(bytes)
@@ -107,6 +107,11 @@ const HALF_ORDER: [u8; 32] = [
 
 fn message(hash: Hash) -> secp256k1::Message {
     secp256k1::Message::from_digest(hash)
+}
+
+/// A signature of a hash: libsecp256k1 and nothing else.
+pub fn sign(hash: Hash, secret: &SecretKey) -> RecoverableSignature {
+    RecoverableSignature::sign_ecdsa_recoverable(message(hash), secret)
 }
 
 /// The address that made a signature of 65 bytes.

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Preconf.Native.Benchmarks.Report;
 using Preconf.Native.Network;
+using Preconf.Native.Storage;
 using Preconf.Native.Types;
 
 namespace Preconf.Native.Benchmarks.Net;
@@ -14,13 +15,17 @@ internal static class GossipScenarios
         int warmUp = (count + 1) / 2;
         SignedCommitment[] all = NodePair.Sign(warmUp + count);
         await using NodePair pair = await NodePair.ConnectAsync(options);
-        Flow flow = new(pair, NetworkEventKind.GossipSignedCommitment, number => pair.From.Handle.PublishCommitmentAsync(all[number]), e => (int)(ulong)e.BlockNumber - 1);
+        Address signer = NodePair.Signer;
+        Flow flow = new(
+            pair,
+            NetworkEventKind.GossipSignedCommitment,
+            number => pair.From.Handle.PublishCommitmentAsync(all[number]),
+            e => e.Signer == signer ? (int)(ulong)e.BlockNumber - 1 : throw new InvalidOperationException($"a commitment signed by {e.Signer}"));
         await flow.RunAsync(0, warmUp, limit);
         Measured run = await flow.RunAsync(warmUp, count, limit);
-        long bytes = (long)count * 382;
-        return limit == 1
-            ? [Scenario.Result(options, name, Scenario.Percentile(run.Micros, 50) ?? 0, "us", run.Micros, count, bytes, run.Lost, run.Cores)]
-            : [Scenario.Result(options, name, run.PerSecond, "commitments/s", run.Micros, count, bytes, run.Lost, run.Cores)];
+        int missing = Math.Min(new StoreOptions().MaxCommitments, warmUp + count) - pair.ToStore.GetStats().Commitments;
+        (double value, string unit) = limit == 1 ? (Statistics.Percentile(run.Micros, 50) ?? 0, "us") : (run.PerSecond, "commitments/s");
+        return [run.ToResult(options, name, value, unit, count, 382, missing)];
     }
 
     public static async Task<Result[]> TxListsAsync(NetOptions options, string name, int defaultCount, int length, int limit)
@@ -33,13 +38,22 @@ internal static class GossipScenarios
             pair, NetworkEventKind.GossipRawTxList, number => pair.From.Handle.PublishTxListAsync(all[number]), e => (int)BitConverter.ToInt64(e.TxList!.TxList.Span));
         await flow.RunAsync(0, warmUp, limit);
         Measured run = await flow.RunAsync(warmUp, count, limit);
-        return [Scenario.Result(options, name, run.PerSecond * length / 1e6, "MB/s", run.Micros, count, (long)count * length, run.Lost, run.Cores)];
+        long room = NodePair.Config(options).Store.MaxUnreferencedBytes / length;
+        int missing = (int)Math.Min(room, warmUp + count) - pair.ToStore.GetStats().TxLists;
+        return [run.ToResult(options, name, run.PerSecond * length / 1e6, "MB/s", count, length, missing)];
     }
 
-    internal sealed record Measured(double PerSecond, double[] Micros, int Lost, double Cores);
+    internal sealed record Measured(double PerSecond, double[] Micros, int Lost, double Cores)
+    {
+        /// <summary>As a result; <paramref name="missing"/> is what the receiving store does not hold and should, had all come and been verified.</summary>
+        public Result ToResult(NetOptions options, string name, double value, string unit, int count, int size, int missing) =>
+            Scenario.Result(options, name, value, unit, Micros, count, (long)count * size, Cores) with { Lost = Lost, Unverified = Math.Max(0, missing - Lost) };
+    }
 
     private sealed class Flow(NodePair pair, NetworkEventKind kind, Func<int, ValueTask<PublishResult>> publish, Func<NetworkEvent, int> numberOf)
     {
+        private int _seen;
+
         public async Task<Measured> RunAsync(int first, int count, int? limit)
         {
             using EventReader<NetworkEvent> events = pair.To.Handle.Subscribe(Math.Max(1 << 16, count));
@@ -83,29 +97,46 @@ internal static class GossipScenarios
             EventReader<NetworkEvent> events, Window window, long[] published, double[] micros, int first, ProcessMeter meter)
         {
             int seen = 0;
+            _seen = 0;
             try
             {
-                while (seen < micros.Length)
+                // What has not come when the watchdog ends the wait is lost, and counted as such.
+                using Timer watchdog = Watch(events);
+                while (seen < micros.Length && await events.WaitToReadAsync())
                 {
-                    Task<bool> more = events.WaitToReadAsync().AsTask();
-                    if (!await more.WaitAsync(NodePair.Patience))
-                    {
-                        break;
-                    }
-
                     while (seen < micros.Length && events.TryRead(out NetworkEvent e))
                     {
                         seen += Take(in e, window, published, micros, seen, first);
+                        Volatile.Write(ref _seen, seen);
                     }
                 }
-            }
-            catch (TimeoutException)
-            {
-                // What has not come by now is lost, and counted as such.
-            }
 
-            window.Open();
-            return (seen, meter.Wall, meter.Cores);
+                return (seen, meter.Wall, meter.Cores);
+            }
+            finally
+            {
+                window.Open();
+            }
+        }
+
+        /// <summary>Ends the reader when nothing has come for long: one timer for a whole run.</summary>
+        private Timer Watch(EventReader<NetworkEvent> events)
+        {
+            int before = -1;
+            return new Timer(
+                _ =>
+                {
+                    int now = Volatile.Read(ref _seen);
+                    if (now == before)
+                    {
+                        events.Dispose();
+                    }
+
+                    before = now;
+                },
+                null,
+                NodePair.Patience,
+                NodePair.Patience);
         }
 
         private int Take(in NetworkEvent e, Window window, long[] published, double[] micros, int seen, int first)
@@ -129,6 +160,7 @@ internal static class GossipScenarios
         private readonly object _gate = new();
         private readonly int _resume = limit - Math.Max(1, limit / 4);
         private int _inFlight;
+        private bool _open;
 
         public void Enter()
         {
@@ -136,7 +168,7 @@ internal static class GossipScenarios
             {
                 if (_inFlight >= limit)
                 {
-                    while (_inFlight > _resume)
+                    while (_inFlight > _resume && !_open)
                     {
                         Monitor.Wait(_gate);
                     }
@@ -157,11 +189,12 @@ internal static class GossipScenarios
             }
         }
 
+        /// <summary>Nobody reads any more: whoever waits goes on, and finds out.</summary>
         public void Open()
         {
             lock (_gate)
             {
-                _inFlight = 0;
+                _open = true;
                 Monitor.PulseAll(_gate);
             }
         }

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Preconf.Native.Benchmarks.Report;
 using Preconf.Native.Network;
+using Preconf.Native.Protocol;
 
 namespace Preconf.Native.Benchmarks.Net;
 
@@ -31,13 +32,17 @@ internal static class LifeScenarios
         }
 
         Array.Sort(micros);
-        return [Scenario.Result(options, "start", (Scenario.Percentile(micros, 50) ?? 0) / 1e3, "ms", micros, count, 0, 0, null)];
+        return [Scenario.Result(options, "start", (Statistics.Percentile(micros, 50) ?? 0) / 1e3, "ms", micros, count, 0, null)];
     }
 
+    /// <summary>One node in this process; what it is connected to is in another.</summary>
     public static async Task<Result[]> IdleAsync(NetOptions options, int defaultSeconds)
     {
+        Multiaddr peer = options.Peer ?? throw new FormatException("idle takes --peer: the address of a node of another process");
         int seconds = options.Count ?? defaultSeconds;
-        await using NodePair pair = await NodePair.ConnectAsync(options);
+        await using P2pNode node = await NodePair.ListenAsync(NodePair.Config(options));
+        await node.Handle.DialAsync(peer).WaitAsync(NodePair.Patience);
+        await NodePair.WaitForMeshAsync(node);
         await Task.Delay(Settle);
         ProcessMeter meter = new();
         await Task.Delay(TimeSpan.FromSeconds(seconds));
@@ -46,12 +51,12 @@ internal static class LifeScenarios
         double resident = ProcessMeter.Resident() / 1e6;
         List<Result> results =
         [
-            Scenario.Result(options, "idle-cpu", cores * 100, "%", [], seconds, 0, 0, cores),
-            Scenario.Result(options, "idle-rss", resident, "MB", [], seconds, 0, 0, cores),
+            Scenario.Result(options, "idle-cpu", cores * 100, "%", [], seconds, 0, cores),
+            Scenario.Result(options, "idle-rss", resident, "MB", [], seconds, 0, cores),
         ];
         if (woken is { } wakeUps)
         {
-            results.Add(Scenario.Result(options, "idle-wakeups", wakeUps, "/s", [], seconds, 0, 0, cores));
+            results.Add(Scenario.Result(options, "idle-wakeups", wakeUps, "wakeups/s", [], seconds, 0, cores));
         }
 
         return [.. results];

@@ -1,142 +1,103 @@
-using System.Diagnostics;
 using System.Globalization;
-using System.Text.Json;
 using Preconf.Native.Benchmarks.Report;
+using Preconf.Native.Network;
 
 namespace Preconf.Native.Benchmarks.Net;
 
 /// <summary>
 /// Runs each scenario several times on both sides, in turns, each run in a process of its own, so that whatever the machine does
-/// meanwhile hits both alike; gives medians and their ratio.
+/// meanwhile hits both alike. The sides take turns in going first, too.
 /// </summary>
-public sealed class NetBench
+internal sealed class NetBench
 {
-    private static readonly string[] QuicToo = ["commitments-200", "commitments-1", "txlists-64k", "txlists-1m", "head-1", "txlist-1m-1"];
-    private static readonly string[] IdentityToo = ["commitments-200", "commitments-1"];
+    /// <summary>What a quick run shows of the other transport and the other author; all of it shows the same code again.</summary>
+    private static readonly string[] QuickBesides = ["commitments-200", "head-1"];
 
     private readonly string? _rust;
-    private readonly int _runs;
+    private readonly Options _options;
 
     /// <param name="rust">The plain-Rust program; null: only the library is measured.</param>
-    /// <param name="runs">Runs of each scenario on each side.</param>
-    public NetBench(string? rust, int runs)
+    /// <param name="options">Which scenarios, how often, and whether in a hurry.</param>
+    public NetBench(string? rust, Options options)
     {
         _rust = rust;
-        _runs = runs;
+        _options = options;
     }
 
-    /// <summary>Runs what <paramref name="only"/> names, or everything, and prints rows as they are there.</summary>
-    public async Task<List<ResultRow>> RunAsync(IReadOnlyCollection<string> only, bool quick)
+    /// <summary>Runs what is asked for.</summary>
+    /// <param name="found">Takes all runs of a scenario, and microseconds of a recovery by libsecp256k1 alone meanwhile.</param>
+    public async Task RunAsync(Action<IEnumerable<Result>, double?> found)
     {
-        List<ResultRow> rows = [];
-        foreach (string[] arguments in Plan(only, quick))
+        foreach (Planned planned in Plan())
         {
-            foreach (ResultRow row in await RowsAsync(arguments))
+            (List<Result> results, double? recover) = await RunAsync(planned);
+            foreach (IGrouping<string, Result> figure in results.GroupBy(result => result.Scenario))
             {
-                rows.Add(row);
-                Console.WriteLine(Table.Line(row));
-            }
-        }
-
-        return rows;
-    }
-
-    private static IEnumerable<string[]> Plan(IReadOnlyCollection<string> only, bool quick)
-    {
-        bool Wanted(string name) => only.Count == 0 || only.Contains(name);
-        foreach (Scenario scenario in Scenario.All.Where(scenario => Wanted(scenario.Name)))
-        {
-            string[] count = quick ? ["--count", Few(scenario.Name)] : [];
-            yield return [scenario.Name, "--transport", "tcp", "--author", "ed25519", .. count];
-            if (IdentityToo.Contains(scenario.Name))
-            {
-                yield return [scenario.Name, "--transport", "tcp", "--author", "identity", .. count];
-            }
-
-            if (QuicToo.Contains(scenario.Name))
-            {
-                yield return [scenario.Name, "--transport", "quic", "--author", "ed25519", .. count];
+                found(figure, recover);
             }
         }
     }
 
-    private static string Few(string scenario) => scenario switch
+    private IEnumerable<Planned> Plan()
     {
-        "idle" => "3",
-        "start" => "3",
-        _ when scenario.StartsWith("commitments", StringComparison.Ordinal) || scenario.StartsWith("head", StringComparison.Ordinal) => "500",
-        _ => "24",
-    };
+        foreach (Scenario scenario in Scenario.All.Where(scenario => _options.Only.Count == 0 || _options.Only.Contains(scenario.Name)))
+        {
+            bool besides = !_options.Quick || QuickBesides.Contains(scenario.Name);
+            yield return new Planned(scenario, Quic: false, GossipAuthor.Ed25519);
+            if (scenario.IsGossip && besides)
+            {
+                yield return new Planned(scenario, Quic: false, GossipAuthor.Identity);
+            }
 
-    private async Task<IEnumerable<ResultRow>> RowsAsync(string[] arguments)
+            if (besides)
+            {
+                yield return new Planned(scenario, Quic: true, GossipAuthor.Ed25519);
+            }
+        }
+    }
+
+    private async Task<(List<Result> Results, double? Recover)> RunAsync(Planned planned)
     {
         List<Result> results = [];
-
-        // Both memories and idle times hardly vary; two runs tell as much as five.
-        int runs = arguments[0] == "idle" ? Math.Min(2, _runs) : _runs;
-
-        (string host, string[] self) = Self();
-        for (int run = 0; run < runs; run++)
+        List<double> recovers = [];
+        await using P2pNode? peer = planned.Scenario.WantsPeer ? await NodePair.ListenAsync(NodePair.Config(planned.Options)) : null;
+        string[] arguments = [planned.Scenario.Name, .. planned.Arguments(_options.Quick), .. peer is null ? [] : new[] { "--peer", peer.Handle.DialableAddresses[0].ToString() }];
+        string[] dotnet = Apart.Self(["net-run", .. arguments]);
+        string[]? rust = _rust is null ? null : [_rust, "net", .. arguments];
+        for (int run = 0; run < _options.Runs; run++)
         {
-            results.AddRange(await RunOneAsync(host, [.. self, "net-run", .. arguments]));
-            if (_rust is not null)
+            if (_rust is not null && !_options.Quick)
             {
-                results.AddRange(await RunOneAsync(_rust, ["net", .. arguments]));
+                recovers.Add(Machine.Alone("recover").Recover ?? 0);
+            }
+
+            string[][] commands = rust is null ? [dotnet] : run % 2 == 0 ? [dotnet, rust] : [rust, dotnet];
+            if (planned.Scenario.WantsPeer)
+            {
+                // Both at once: neither does anything, and so nothing happens to only one.
+                List<Result>[] both = await Task.WhenAll(commands.Select(command => Apart.RunAsync(command, Apart.Patience)));
+                results.AddRange(both.SelectMany(one => one));
+                continue;
+            }
+
+            foreach (string[] command in commands)
+            {
+                results.AddRange(await Apart.RunAsync(command, Apart.Patience));
             }
         }
 
-        return results.GroupBy(result => (result.Scenario, result.Transport, result.Author)).Select(group => ToRow([.. group], runs));
+        return (results, Statistics.Median(recovers));
     }
 
-    /// <summary>This program and the arguments it needs before its own: started by its own executable none, by `dotnet exec` its library.</summary>
-    internal static (string Program, string[] Before) Self()
+    /// <summary>A scenario over a transport with an author key.</summary>
+    private sealed record Planned(Scenario Scenario, bool Quic, GossipAuthor Author)
     {
-        string host = Environment.ProcessPath!;
-        return (host, Path.GetFileNameWithoutExtension(host) == "dotnet" ? ["exec", Environment.GetCommandLineArgs()[0]] : []);
+        public NetOptions Options => new(Quic, Author, null, null);
+
+        public string[] Arguments(bool quick) =>
+        [
+            "--transport", Quic ? "quic" : "tcp", "--author", Author == GossipAuthor.Identity ? "identity" : "ed25519",
+            .. quick ? new[] { "--count", Scenario.Few.ToString(CultureInfo.InvariantCulture) } : [],
+        ];
     }
-
-    private static async Task<List<Result>> RunOneAsync(string program, string[] arguments)
-    {
-        using Process process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true })
-            ?? throw new InvalidOperationException($"{program} did not start");
-        string output = await process.StandardOutput.ReadToEndAsync();
-        await process.WaitForExitAsync();
-        if (process.ExitCode != 0)
-        {
-            throw new InvalidOperationException($"{Path.GetFileName(program)} {string.Join(' ', arguments)} failed with {process.ExitCode}; its words are above");
-        }
-
-        return [.. output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonSerializer.Deserialize(line, ResultJson.Default.Result)!)];
-    }
-
-    private static ResultRow ToRow(Result[] results, int runs)
-    {
-        Result[] dotnet = [.. results.Where(result => result.Side == "dotnet")];
-        Result[] rust = [.. results.Where(result => result.Side == "rust")];
-        Result first = dotnet[0];
-        double value = Median(dotnet, result => result.Value)!.Value;
-        double? other = Median(rust, result => result.Value);
-        double? ratio = other is not { } plain ? null : first.LessIsBetter ? plain / value : value / plain;
-        string name = first.Scenario + (first.Transport == "tcp" ? string.Empty : " " + first.Transport) + (first.Author == "ed25519" ? string.Empty : " " + first.Author);
-        return new ResultRow(
-            name, first.Unit, value, other, ratio, runs, Median(dotnet, result => result.P50), Median(dotnet, result => result.P99),
-            Median(dotnet, result => result.Cores), Median(rust, result => result.Cores), first.Bytes, results.Sum(result => result.Lost));
-    }
-
-    private static double? Median(IEnumerable<Result> results, Func<Result, double?> pick)
-    {
-        double[] sorted = [.. results.Select(pick).OfType<double>().Order()];
-        return sorted.Length == 0 ? null : sorted[sorted.Length / 2];
-    }
-}
-
-/// <summary>Rows as text.</summary>
-internal static class Table
-{
-    public static readonly string Head =
-        string.Create(CultureInfo.InvariantCulture, $"{"scenario",-28} {"C#",10} {"Rust",10} {"unit",-14} {"C#/Rust",7} {"p50 us",9} {"p99 us",9} {"cores",6} {"bytes",11} {"lost",5}");
-
-    public static string Line(ResultRow row) => string.Create(
-        CultureInfo.InvariantCulture,
-        $"{row.Scenario,-28} {row.DotNet,10:G5} {row.Rust,10:G5} {row.Unit,-14} {row.Ratio,7:F2} {row.P50,9:F0} {row.P99,9:F0} {row.Cores,6:F2} {row.Bytes,11} {row.Lost,5}");
 }

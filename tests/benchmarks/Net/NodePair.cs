@@ -6,19 +6,35 @@ using Preconf.Native.Types;
 namespace Preconf.Native.Benchmarks.Net;
 
 /// <summary>Two connected nodes in this process: one publishes and asks, the other receives and answers.</summary>
-public sealed class NodePair : IAsyncDisposable
+internal sealed class NodePair : IAsyncDisposable
 {
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
-    private NodePair(P2pNode from, P2pNode to)
+    private NodePair(P2pNode from, P2pNode to, ICommitmentStore fromStore, ICommitmentStore toStore)
     {
         From = from;
         To = to;
+        FromStore = fromStore;
+        ToStore = toStore;
     }
 
     public P2pNode From { get; }
 
     public P2pNode To { get; }
+
+    public ICommitmentStore FromStore { get; }
+
+    public ICommitmentStore ToStore { get; }
+
+    /// <summary>Who signs the commitments of <see cref="Sign"/>.</summary>
+    public static Address Signer
+    {
+        get
+        {
+            using PreconfSigner signer = NewSigner();
+            return signer.Address;
+        }
+    }
 
     public static P2pConfig Config(NetOptions options) => new()
     {
@@ -46,19 +62,24 @@ public sealed class NodePair : IAsyncDisposable
     {
         P2pConfig config = Config(options);
         config.Gossip.UnreferencedTxListBurst = config.Gossip.UnreferencedTxListRate = 1L << 40;
+        toStore ??= new InMemoryStore(config.Store);
+        fromStore ??= new InMemoryStore(config.Store);
         P2pNode to = await ListenAsync(config, toStore);
         P2pNode from = await ListenAsync(config, fromStore);
         await from.Handle.DialAsync(to.Handle.DialableAddresses[0]).WaitAsync(Patience);
-        using CancellationTokenSource patience = new(Patience);
-        foreach (P2pNode node in new[] { from, to })
-        {
-            while (node.Handle.GetStats() is { MeshCommitments: 0 } or { MeshTxLists: 0 })
-            {
-                await Task.Delay(10, patience.Token);
-            }
-        }
+        await WaitForMeshAsync(from);
+        await WaitForMeshAsync(to);
+        return new NodePair(from, to, fromStore, toStore);
+    }
 
-        return new NodePair(from, to);
+    /// <summary>Waits until a node has a peer in both its meshes.</summary>
+    public static async Task WaitForMeshAsync(P2pNode node)
+    {
+        using CancellationTokenSource patience = new(Patience);
+        while (node.Handle.GetStats() is { MeshCommitments: 0 } or { MeshTxLists: 0 })
+        {
+            await Task.Delay(10, patience.Token);
+        }
     }
 
     public async ValueTask DisposeAsync()
@@ -70,9 +91,7 @@ public sealed class NodePair : IAsyncDisposable
     /// <summary>Signs commitments for the blocks from 1 on, on all cores.</summary>
     public static SignedCommitment[] Sign(int count)
     {
-        byte[] secret = new byte[32];
-        Array.Fill(secret, (byte)7);
-        using PreconfSigner signer = new(secret);
+        using PreconfSigner signer = NewSigner();
         SignedCommitment[] signed = new SignedCommitment[count];
         Parallel.For(0, count, i =>
         {
@@ -90,6 +109,13 @@ public sealed class NodePair : IAsyncDisposable
             signed[i] = signer.Sign(in domain, in commitment);
         });
         return signed;
+    }
+
+    private static PreconfSigner NewSigner()
+    {
+        byte[] secret = new byte[32];
+        Array.Fill(secret, (byte)7);
+        return new PreconfSigner(secret);
     }
 
     /// <summary>Txlists of so many bytes, incompressible, each starting with its number.</summary>

@@ -22,7 +22,7 @@ internal static class RequestScenarios
         PeerId peer = pair.To.LocalPeerId;
         Run run = await MeasureAsync(count, inFlight, async _ => (await pair.From.Handle.RequestHeadAsync(peer)).BlockNumber == 1UL ? 1 : 0, 1);
         return inFlight == 1
-            ? [Scenario.Result(options, name, Scenario.Percentile(run.Micros, 50) ?? 0, "us", run.Micros, count, count * 64L, 0, run.Cores)]
+            ? [Scenario.Result(options, name, Statistics.Percentile(run.Micros, 50) ?? 0, "us", run.Micros, count, count * 64L, run.Cores)]
             : [run.ToResult(options, name, count, 64)];
     }
 
@@ -34,7 +34,9 @@ internal static class RequestScenarios
         PeerId peer = pair.To.LocalPeerId;
         Run run = await MeasureAsync(
             count, inFlight, async i => (await pair.From.Handle.RequestCommitmentsAsync(((ulong)i * PageSize) + 1, PageSize, peer)).Commitments.Count, PageSize);
-        return [run.ToResult(options, name, count, PageSize * 382)];
+        int kept = Math.Min(new StoreOptions().MaxCommitments, (count + WarmUp(count)) * PageSize);
+        int missing = Math.Max(0, kept - pair.FromStore.GetStats().Commitments);
+        return [run.ToResult(options, name, count, PageSize * 382) with { Unverified = missing }];
     }
 
     public static async Task<Result[]> TxListsAsync(NetOptions options, string name, int defaultCount, int inFlight)
@@ -54,7 +56,8 @@ internal static class RequestScenarios
         PeerId peer = pair.To.LocalPeerId;
         Run run = await MeasureAsync(
             count, inFlight, async i => (await pair.From.Handle.RequestTxListAsync(lists[i % TxLists].RawTxListHash, peer)).TxList.Length, TxListLength);
-        return [run.ToResult(options, name, count, TxListLength)];
+        int missing = Math.Max(0, Math.Min(TxLists / 4, count + WarmUp(count)) - few.GetStats().TxLists);
+        return [run.ToResult(options, name, count, TxListLength) with { Unverified = missing }];
     }
 
     private static int WarmUp(int count) => (count + 3) / 4;
@@ -110,6 +113,6 @@ internal static class RequestScenarios
     private sealed record Run(TimeSpan Wall, double[] Micros, double Cores)
     {
         public Result ToResult(NetOptions options, string name, int count, long size) =>
-            Scenario.Result(options, name, count / Wall.TotalSeconds, "requests/s", Micros, count, count * size, 0, Cores);
+            Scenario.Result(options, name, count / Wall.TotalSeconds, "requests/s", Micros, count, count * size, Cores);
     }
 }

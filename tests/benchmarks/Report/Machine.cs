@@ -1,34 +1,98 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Runtime.InteropServices;
+using System.Text.Json;
 using Preconf.Native.Crypto;
-using Preconf.Native.Types;
 
 namespace Preconf.Native.Benchmarks.Report;
 
-/// <summary>What a run was made on and with.</summary>
-public static class Machine
+/// <summary>The machine's own speeds, in microseconds: absolute times move with them.</summary>
+public sealed record Machine
 {
-    /// <summary>Processors, system, runtime, and how fast recovery and keccak are here.</summary>
-    public static string Describe()
+    /// <summary>By what: libsecp256k1 and keccak alone, in the plain-Rust program, or both through the ABI where that is not there.</summary>
+    public required string By { get; init; }
+
+    public double? Sign { get; init; }
+
+    public double? Recover { get; init; }
+
+    public double? Keccak350 { get; init; }
+
+    public double? Keccak128k { get; init; }
+
+    public double? Keccak2m { get; init; }
+
+    /// <summary>The plain-Rust program; null where it could not be built.</summary>
+    internal static string? Rust { get; } = Environment.GetEnvironmentVariable("PRECONF_BENCH_RUST") is { Length: > 0 } program ? program : null;
+
+    /// <summary>Medians of so many takings.</summary>
+    internal static Machine Take(int runs)
     {
-        byte[] page = new byte[128 << 10];
+        Machine[] taken = [.. Enumerable.Range(0, runs).Select(_ => Rust is null ? ThroughAbi() : Alone())];
+        double? Median(Func<Machine, double?> pick) => Statistics.Median(taken.Select(pick).OfType<double>());
+        return new Machine
+        {
+            By = taken[0].By,
+            Sign = Median(one => one.Sign),
+            Recover = Median(one => one.Recover),
+            Keccak350 = Median(one => one.Keccak350),
+            Keccak128k = Median(one => one.Keccak128k),
+            Keccak2m = Median(one => one.Keccak2m),
+        };
+    }
+
+    /// <summary>The figures named, of the plain-Rust program, now; all when none is named.</summary>
+    /// <exception cref="InvalidOperationException">It is not there, or failed.</exception>
+    internal static Machine Alone(params string[] only)
+    {
+        ProcessStartInfo start = new(Rust ?? throw new InvalidOperationException("the plain-Rust program could not be built"), ["machine", .. only]) { RedirectStandardOutput = true };
+        using Process process = Process.Start(start)!;
+        string output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        if (process.ExitCode != 0)
+        {
+            throw new InvalidOperationException($"{Path.GetFileName(Rust)} machine failed with {process.ExitCode}; its words are above");
+        }
+
+        using JsonDocument figures = JsonDocument.Parse(output);
+        double? Figure(string name) => figures.RootElement.TryGetProperty(name, out JsonElement figure) ? figure.GetDouble() : null;
+        return new Machine
+        {
+            By = "libsecp256k1 and keccak alone",
+            Sign = Figure("sign"),
+            Recover = Figure("recover"),
+            Keccak350 = Figure("keccak350"),
+            Keccak128k = Figure("keccak128k"),
+            Keccak2m = Figure("keccak2m"),
+        };
+    }
+
+    /// <summary>The line above a table.</summary>
+    internal string Line() => string.Create(
+        CultureInfo.InvariantCulture,
+        $"this machine's {By}: sign {Sign:F1} us, recover {Recover:F1} us, keccak of 350 B {Keccak350:F2} us, 128 KiB {Keccak128k:F0} us, 2 MiB {Keccak2m:F0} us");
+
+    private static Machine ThroughAbi()
+    {
         byte[] secret = new byte[32];
         Array.Fill(secret, (byte)7);
         using PreconfSigner signer = new(secret);
-        Bytes32 hash = Keccak256.Hash(page);
-        Signature signature = signer.SignHash(in hash);
-        double recover = Best(2000, () => PreconfSigning.TryRecover(in hash, in signature, out _));
-        double keccak = Best(100, () => Keccak256.Hash(page));
-        return string.Create(
-            CultureInfo.InvariantCulture,
-            $"{Environment.ProcessorCount} cores, {RuntimeInformation.OSDescription}, {RuntimeInformation.FrameworkDescription}; recover {recover:F1} us, keccak of 128 KiB {keccak:F0} us");
+        Types.Bytes32 hash = Keccak256.Hash(secret);
+        Types.Signature signature = signer.SignHash(in hash);
+        byte[] data = new byte[2 << 20];
+        return new Machine
+        {
+            By = "libsecp256k1 and keccak through the ABI",
+            Sign = Time(1000, () => signer.SignHash(in hash)),
+            Recover = Time(1000, () => PreconfSigning.TryRecover(in hash, in signature, out _)),
+            Keccak350 = Time(10_000, () => Keccak256.Hash(data.AsSpan(0, 350))),
+            Keccak128k = Time(100, () => Keccak256.Hash(data.AsSpan(0, 128 << 10))),
+            Keccak2m = Time(8, () => Keccak256.Hash(data)),
+        };
     }
 
-    private static double Best(int count, Action operation)
+    private static double Time(int count, Action operation)
     {
-        double best = double.PositiveInfinity;
-        for (int i = 0; i < 5; i++)
+        double Average()
         {
             long started = Stopwatch.GetTimestamp();
             for (int n = 0; n < count; n++)
@@ -36,9 +100,10 @@ public static class Machine
                 operation();
             }
 
-            best = Math.Min(best, Stopwatch.GetElapsedTime(started).TotalMicroseconds / count);
+            return Stopwatch.GetElapsedTime(started).TotalMicroseconds / count;
         }
 
-        return best;
+        Average();
+        return Statistics.Median(Enumerable.Range(0, 5).Select(_ => Average()))!.Value;
     }
 }

@@ -1,19 +1,16 @@
-using System.Text.Json.Serialization;
-using Preconf.Native.Benchmarks.Ring;
-
 namespace Preconf.Native.Benchmarks.Report;
 
-/// <summary>One measured figure; the plain-Rust program prints the same fields.</summary>
+/// <summary>One figure of one run; the plain-Rust program prints the same fields.</summary>
 public sealed record Result
 {
-    /// <summary><c>dotnet</c> or <c>rust</c>.</summary>
+    /// <summary><c>dotnet</c> for the library, else what it is compared with: <c>rust</c> or <c>libsecp256k1</c>.</summary>
     public required string Side { get; init; }
 
     public required string Scenario { get; init; }
 
-    public string Transport { get; init; } = "tcp";
+    public string Transport { get; init; } = Tcp;
 
-    public string Author { get; init; } = "ed25519";
+    public string Author { get; init; } = Ed25519;
 
     public required double Value { get; init; }
 
@@ -24,39 +21,39 @@ public sealed record Result
 
     public double? P99 { get; init; }
 
+    /// <summary>Operations measured.</summary>
     public int Count { get; init; }
 
+    /// <summary>Payload bytes moved by them.</summary>
     public long Bytes { get; init; }
 
+    /// <summary>Messages that did not arrive.</summary>
     public int Lost { get; init; }
+
+    /// <summary>Messages or answers that arrived and are not where verified ones are kept.</summary>
+    public int Unverified { get; init; }
 
     /// <summary>Processor time per wall time of the process, 1 being a core.</summary>
     public double? Cores { get; init; }
 
-    /// <summary>Whether less is better.</summary>
-    [JsonIgnore]
-    public bool LessIsBetter => Unit is "us" or "ms" or "ns" or "%" or "MB" or "wakeups/s";
+    /// <summary>Bytes an operation allocates in managed memory, where it was measured.</summary>
+    public long? Allocated { get; init; }
+
+    internal const string DotNet = "dotnet";
+    internal const string Rust = "rust";
+    internal const string Tcp = "tcp";
+    internal const string Ed25519 = "ed25519";
 }
 
-/// <summary>Results as JSON, one way for all.</summary>
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
-[JsonSerializable(typeof(Result))]
-[JsonSerializable(typeof(ResultRow[]))]
-[JsonSerializable(typeof(RingRow[]))]
-public sealed partial class ResultJson : JsonSerializerContext;
-
-/// <summary>A scenario's medians on both sides and their ratio.</summary>
-/// <param name="Scenario">Its name, with transport and author where they are not TCP and ed25519.</param>
-/// <param name="Unit">The unit of both values.</param>
-/// <param name="DotNet">The library's median.</param>
-/// <param name="Rust">Plain Rust's median; null when it was not run.</param>
-/// <param name="Ratio">How good the library is, plain Rust being 1: above 1 is better, whatever the unit.</param>
-/// <param name="Runs">Runs on each side.</param>
-/// <param name="P50">The library's median p50 in microseconds.</param>
-/// <param name="P99">The library's median p99 in microseconds.</param>
-/// <param name="Cores">Cores the library used.</param>
-/// <param name="RustCores">Cores plain Rust used.</param>
-/// <param name="Bytes">Payload bytes moved in a run.</param>
-/// <param name="Lost">Messages lost in all runs of both sides.</param>
-public sealed record ResultRow(
-    string Scenario, string Unit, double DotNet, double? Rust, double? Ratio, int Runs, double? P50, double? P99, double? Cores, double? RustCores, long Bytes, int Lost);
+/// <summary>The units of the figures, and which way is better.</summary>
+internal static class Units
+{
+    /// <summary>Whether less of a unit is better.</summary>
+    /// <exception cref="ArgumentException">Nobody has said so of this unit: a ratio would be a guess.</exception>
+    public static bool LessIsBetter(string unit) => unit switch
+    {
+        "us" or "ms" or "ns" or "%" or "MB" or "wakeups/s" or "events lost" or "% dropped" => true,
+        "commitments/s" or "MB/s" or "requests/s" or "M/s" or "% read" or "x" => false,
+        _ => throw new ArgumentException($"nobody has said whether less of '{unit}' is better", nameof(unit)),
+    };
+}

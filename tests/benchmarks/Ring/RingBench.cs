@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Text.Json;
+using Preconf.Native.Benchmarks.Report;
 using Preconf.Native.Interop;
 
 namespace Preconf.Native.Benchmarks.Ring;
@@ -8,35 +10,72 @@ namespace Preconf.Native.Benchmarks.Ring;
 internal sealed class RingBench(int runs, bool quick)
 {
     private const int Slots = 1 << 15;
-    private readonly List<RingRow> _rows = [];
+    private bool _warm;
 
-    public IReadOnlyList<RingRow> Run()
+    /// <summary>Runs all of it in a process of its own, for one process has one native library, and this one takes another.</summary>
+    /// <param name="options">Runs, and whether it is in a hurry.</param>
+    /// <param name="found">Takes what each figure's runs found.</param>
+    /// <param name="missing">Is told why it can't be measured, if so.</param>
+    public static async Task RunApartAsync(Options options, Action<IEnumerable<Result>> found, Action<string> missing)
     {
-        Add("call that does nothing", "ns", Median(Call));
-        foreach ((string name, int length) in new[] { ("push and pop, no payload", 0), ("128 B leased", 128), ("382 B leased", 382), ("1 KiB leased", 1024), ("64 KiB leased", 64 << 10) })
+        if (Environment.GetEnvironmentVariable("PRECONF_BENCH_LIBRARY") is not { Length: > 0 } library)
         {
-            double nanos = Median(() => HandOver(length));
-            Add($"event handed over, {name}", "ns", nanos);
-            Add($"events a second, {name}", "M/s", 1000 / nanos);
+            missing("ring: it takes a library with test exports, which cargo could not build");
+            return;
         }
 
-        Wakes();
+        string[] arguments = ["ring-run", library, options.Runs.ToString(CultureInfo.InvariantCulture), .. options.Quick ? ["--quick"] : Array.Empty<string>()];
+        List<Result> results = await Apart.RunAsync(Apart.Self(arguments), Apart.Long);
+        foreach (IGrouping<string, Result> figure in results.GroupBy(result => result.Scenario))
+        {
+            found(figure);
+        }
+    }
+
+    /// <summary>Runs all of it here and prints a line of JSON for each run of each figure.</summary>
+    public static int Run(string library, string runs, string[] rest)
+    {
+        TestNode.Use(library);
+        new RingBench(int.Parse(runs, CultureInfo.InvariantCulture), rest.Contains("--quick")).Run();
+        return 0;
+    }
+
+    private void Run()
+    {
+        Repeat(() => Print("call that does nothing", "ns", Call()));
+        foreach ((string name, int length) in new[] { ("no payload", 0), ("128 B leased", 128), ("382 B leased", 382), ("1 KiB leased", 1024), ("64 KiB leased", 64 << 10) })
+        {
+            Repeat(() =>
+            {
+                double nanos = HandOver(length);
+                Print($"event handed over, {name}", "ns", nanos);
+                Print($"events a second, {name}", "M/s", 1000 / nanos);
+            });
+        }
+
+        Repeat(Wakes);
         TooSlow();
-        return _rows;
     }
 
-    private void Add(string name, string unit, double value)
+    /// <summary>Once to warm up, then as often as it counts.</summary>
+    private void Repeat(Action measure)
     {
-        RingRow row = new(name, unit, value);
-        _rows.Add(row);
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{row.Name,-52} {row.Value,10:G4} {row.Unit}"));
-    }
-
-    private double Median(Func<double> measure)
-    {
+        _warm = false;
         measure();
-        double[] all = [.. Enumerable.Range(0, runs).Select(_ => measure()).Order()];
-        return all[all.Length / 2];
+        _warm = true;
+        for (int run = 0; run < runs; run++)
+        {
+            measure();
+        }
+    }
+
+    private void Print(string name, string unit, double value)
+    {
+        if (_warm)
+        {
+            Result result = new() { Side = Result.DotNet, Scenario = name, Unit = unit, Value = value, Count = 1 };
+            Console.WriteLine(JsonSerializer.Serialize(result, DocumentJson.Default.Result));
+        }
     }
 
     private double Call()
@@ -111,36 +150,68 @@ internal sealed class RingBench(int runs, bool quick)
 
         asker.Join();
         Array.Sort(micros);
-        Add("wake from idle, p50", "us", micros[count / 2]);
-        Add("wake from idle, p99", "us", micros[count * 99 / 100]);
+        Print("wake from idle, p50", "us", Statistics.Percentile(micros, 50)!.Value);
+        Print("wake from idle, p99", "us", Statistics.Percentile(micros, 99)!.Value);
     }
 
-    /// <summary>A reader that takes twice as long for each event as the node does to make one.</summary>
+    /// <summary>
+    /// A reader that takes half as many events a second as the node makes. How fast the node makes them while it finds the ring full
+    /// is measured first; what the factor really was in a run is measured in it.
+    /// </summary>
     private void TooSlow()
     {
         int total = quick ? 100_000 : 2_000_000;
-        double makes = Median(() => HandOver(382));
+        Overload first = Overwhelm(total, HandOver(382) * 2);
+        double each = first.MakesNanos * 2;
+        Repeat(() =>
+        {
+            Overload run = Overwhelm(total, each);
+            Print("too slow a reader: events made for each taken", "x", run.Factor);
+            Print("too slow a reader: read", "% read", 100.0 * run.Read / total);
+            Print("too slow a reader: dropped and counted", "% dropped", 100.0 * run.Dropped / total);
+            Print("too slow a reader: unaccounted for", "events lost", total - run.Read - run.Dropped);
+            Print("too slow a reader: control events lost", "events lost", 2 - run.Controls);
+            Print("too slow a reader: memory grown by", "MB", run.Grown / 1e6);
+        });
+    }
+
+    /// <summary>Events made as fast as the node can, read by one that takes so long for each.</summary>
+    private static Overload Overwhelm(int total, double nanosEach)
+    {
         using TestNode node = TestNode.Start(Slots);
-        Slow slow = new() { TicksEach = (long)(2 * makes * Stopwatch.Frequency / 1e9), Next = Stopwatch.GetTimestamp() };
+        Slow slow = new() { TicksEach = (long)(nanosEach * Stopwatch.Frequency / 1e9), Next = Stopwatch.GetTimestamp() };
         long before = Environment.WorkingSet;
         long peak = before;
         node.Emit(total, 382);
-        while (slow.Events + slow.Dropped < total)
+        while (slow.Events + slow.Dropped < total || slow.Controls < 2)
         {
             if (!node.Read(ref slow))
             {
+                if (slow.Events + slow.Dropped == total)
+                {
+                    // Control events are lost; that is told.
+                    break;
+                }
+
                 throw new TimeoutException($"{slow.Events} events came and {slow.Dropped} were counted as dropped, of {total}");
             }
 
             peak = Math.Max(peak, Environment.WorkingSet);
         }
 
-        Add("at twice the reader's rate: read", "%", 100.0 * slow.Events / total);
-        Add("at twice the reader's rate: dropped and counted", "%", 100.0 * slow.Dropped / total);
-        Add("at twice the reader's rate: unaccounted for", "events", total - slow.Events - slow.Dropped);
-        Add("at twice the reader's rate: control events lost", "events", 2 - slow.Controls);
-        Add("at twice the reader's rate: memory grown by", "MB", (peak - before) / 1e6);
+        double makes = (double)(slow.LastMade - slow.FirstMade) / slow.LastNumber;
+        double takes = (double)(slow.LastTaken - slow.FirstTaken) * 1e9 / Stopwatch.Frequency / slow.Events;
+        return new Overload(makes, takes / makes, slow.Events, slow.Dropped, slow.Controls, peak - before);
     }
+
+    /// <summary>What a run of a reader that is too slow was like.</summary>
+    /// <param name="MakesNanos">Nanoseconds the node took for an event, taken or dropped.</param>
+    /// <param name="Factor">Events made in the time the reader took for one.</param>
+    /// <param name="Read">Events read.</param>
+    /// <param name="Dropped">Events that found no room, as the node counted them.</param>
+    /// <param name="Controls">Control events read, of two.</param>
+    /// <param name="Grown">Bytes of memory more than before, at most.</param>
+    private readonly record struct Overload(double MakesNanos, double Factor, long Read, long Dropped, int Controls, long Grown);
 
     /// <summary>What to add to this process's clock to get the node's; the least of many readings has waited least.</summary>
     private static long Offset()
@@ -201,18 +272,32 @@ internal sealed class RingBench(int runs, bool quick)
         public long Events;
         public long Dropped;
         public int Controls;
+        public long FirstMade;
+        public long LastMade;
+        public long LastNumber;
+        public long FirstTaken;
+        public long LastTaken;
 
-        public void On(in PcnEvent nativeEvent)
+        public unsafe void On(in PcnEvent nativeEvent)
         {
             switch ((PcnEventKind)nativeEvent.kind)
             {
                 case PcnEventKind.Gossip:
-                    Events++;
+                    LastNumber = ((long*)nativeEvent.data)[0];
+                    LastMade = ((long*)nativeEvent.data)[1];
+                    if (Events++ == 0)
+                    {
+                        FirstMade = LastMade;
+                        FirstTaken = Stopwatch.GetTimestamp();
+                    }
+
                     Next = Math.Max(Next, Stopwatch.GetTimestamp() - TicksEach) + TicksEach;
-                    while (Stopwatch.GetTimestamp() < Next)
+                    do
                     {
                         // Slow on purpose.
+                        LastTaken = Stopwatch.GetTimestamp();
                     }
+                    while (LastTaken < Next);
 
                     break;
                 case PcnEventKind.Dropped:
@@ -225,6 +310,3 @@ internal sealed class RingBench(int runs, bool quick)
         }
     }
 }
-
-/// <summary>One figure of the ring.</summary>
-public sealed record RingRow(string Name, string Unit, double Value);

@@ -72,7 +72,9 @@ pub fn commitments(options: &Options, count: usize, limit: Option<usize>) -> Res
         Some(1) => (percentile(&outcome.sorted, 50).as_f64().unwrap_or_default(), "us"),
         _ => (outcome.per_second, "commitments/s"),
     };
-    finish(pair, outcome, Figure { value, unit, bytes: count * wire::COMMITMENT, count }, options)
+    let kept = pair.to.store().bounds().commitments.min(warm_up + count);
+    let missing = kept.saturating_sub(pair.to.store().held().0);
+    finish(pair, outcome, Figure { value, unit, bytes: count * wire::COMMITMENT, count, missing }, options)
 }
 
 /// Txlists of `len` bytes, with at most `limit` in flight.
@@ -87,7 +89,9 @@ pub fn txlists(options: &Options, count: usize, len: usize, limit: usize) -> Res
     let publish = |host: &Host, number: usize| host.publish_txlist(&all[number], DEADLINE);
     let outcome = measure(&mut pair, warm_up, count, Some(limit), &publish)?;
     let value = outcome.per_second * len as f64 / 1e6;
-    finish(pair, outcome, Figure { value, unit: "MB/s", bytes: count * len, count }, options)
+    let kept = (pair.to.store().bounds().txlist_bytes / len).min(warm_up + count);
+    let missing = kept.saturating_sub(pair.to.store().held().1);
+    finish(pair, outcome, Figure { value, unit: "MB/s", bytes: count * len, count, missing }, options)
 }
 
 struct Figure {
@@ -95,6 +99,8 @@ struct Figure {
     unit: &'static str,
     bytes: usize,
     count: usize,
+    /// What the receiving store does not hold and should, had all come and been verified.
+    missing: usize,
 }
 
 fn finish(pair: Pair, flow: Flow, figure: Figure, options: &Options) -> Result<(), String> {
@@ -103,7 +109,7 @@ fn finish(pair: Pair, flow: Flow, figure: Figure, options: &Options) -> Result<(
     if unsent > 0 {
         return Err(format!("{sent} publishes were sent, {unsent} were not"));
     }
-    let Figure { value, unit, bytes, count } = figure;
+    let Figure { value, unit, bytes, count, missing } = figure;
     Outcome {
         part: None,
         value,
@@ -112,6 +118,7 @@ fn finish(pair: Pair, flow: Flow, figure: Figure, options: &Options) -> Result<(
         count,
         bytes: bytes as u64,
         lost: flow.lost,
+        unverified: missing.saturating_sub(flow.lost),
         cores: flow.cores,
     }
     .print(options);
@@ -201,37 +208,43 @@ fn read(
 struct Window {
     limit: usize,
     resume: usize,
-    state: Mutex<usize>,
+    state: Mutex<InFlight>,
     room: Condvar,
+}
+
+#[derive(Default)]
+struct InFlight {
+    count: usize,
+    open: bool,
 }
 
 impl Window {
     /// After it was full it takes new ones when a quarter is free, so that they go in groups.
     fn new(limit: usize) -> Self {
-        Self { limit, resume: limit - (limit / 4).max(1), state: Mutex::new(0), room: Condvar::new() }
+        Self { limit, resume: limit - (limit / 4).max(1), state: Mutex::default(), room: Condvar::new() }
     }
 
     fn enter(&self) {
         let mut in_flight = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if *in_flight >= self.limit {
-            while *in_flight > self.resume {
+        if in_flight.count >= self.limit {
+            while in_flight.count > self.resume && !in_flight.open {
                 in_flight = self.room.wait(in_flight).unwrap_or_else(PoisonError::into_inner);
             }
         }
-        *in_flight += 1;
+        in_flight.count += 1;
     }
 
     fn leave(&self) {
         let mut in_flight = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        *in_flight -= 1;
-        if *in_flight == self.resume {
+        in_flight.count -= 1;
+        if in_flight.count == self.resume {
             self.room.notify_one();
         }
     }
 
     /// Nobody reads any more: whoever waits goes on, and finds out.
     fn open(&self) {
-        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = 0;
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).open = true;
         self.room.notify_all();
     }
 }

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::pair::{Pair, config, listening, wait};
+use super::pair::{config, listening, wait, wait_for_mesh};
 use crate::{
     host::{Host, Seen},
     machine,
@@ -39,17 +39,22 @@ pub fn start(options: &Options, count: usize) -> Result<(), String> {
     to.stop();
     times.sort_unstable();
     let value = percentile(&times, 50).as_f64().unwrap_or_default() / 1e3;
-    Outcome { part: None, value, unit: "ms", times, count, bytes: 0, lost: 0, cores: None }.print(options);
+    Outcome { part: None, value, unit: "ms", times, count, bytes: 0, lost: 0, unverified: 0, cores: None }
+        .print(options);
     Ok(())
 }
 
-/// Two connected nodes that nobody uses.
+/// A node that nobody uses, connected to one of another process.
 ///
 /// # Errors
-/// They did not meet.
+/// They did not meet, or no peer was named.
 pub fn idle(options: &Options, seconds: usize) -> Result<(), String> {
     let time = Duration::from_secs(options.count.unwrap_or(seconds) as u64);
-    let pair = Pair::connect(options, Bounds::default(), Bounds::default())?;
+    let peer = options.peer.clone().ok_or("idle takes --peer: the address of a node of another process")?;
+    let (host, events, _) = listening(config(options), Bounds::default())?;
+    host.node().dial(peer, 0).map_err(|error| error.to_string())?;
+    wait(&events, |seen| matches!(seen, Seen::Connected).then_some(()))?;
+    wait_for_mesh(&[&host])?;
     thread::sleep(SETTLE);
     let switches = machine::voluntary_switches();
     let watch = Stopwatch::start();
@@ -57,10 +62,10 @@ pub fn idle(options: &Options, seconds: usize) -> Result<(), String> {
     let (wall, cores) = watch.stop();
     let woken = machine::voluntary_switches().zip(switches).map(|(now, before)| now.saturating_sub(before));
     let resident = machine::resident();
-    pair.stop();
+    host.stop();
     let figures = [
         ("cpu", cores.map(|cores| cores * 100.0), "%"),
-        ("wakeups", woken.map(|woken| woken as f64 / wall.as_secs_f64()), "/s"),
+        ("wakeups", woken.map(|woken| woken as f64 / wall.as_secs_f64()), "wakeups/s"),
         ("rss", resident.map(|bytes| bytes as f64 / 1e6), "MB"),
     ];
     for (part, value, unit) in figures {
@@ -69,7 +74,8 @@ pub fn idle(options: &Options, seconds: usize) -> Result<(), String> {
             continue;
         };
         let count = time.as_secs() as usize;
-        Outcome { part: Some(part), value, unit, times: Vec::new(), count, bytes: 0, lost: 0, cores }.print(options);
+        Outcome { part: Some(part), value, unit, times: Vec::new(), count, bytes: 0, lost: 0, unverified: 0, cores }
+            .print(options);
     }
     Ok(())
 }

@@ -23,7 +23,7 @@ pub const NAMES: &[(&str, &str)] = &[
     ("txlist-1m-1", "responses of a verified txlist of 1 MiB per second, 1 in flight"),
     ("txlist-1m-8", "the same, 8 in flight"),
     ("start", "milliseconds from building a node to its first peer"),
-    ("idle", "processor, wake-ups and memory of two connected nodes over 30 s; --count is the seconds"),
+    ("idle", "processor, wake-ups and memory of one node over 30 s, connected to --peer; --count is the seconds"),
 ];
 
 /// Runs one and prints its results.

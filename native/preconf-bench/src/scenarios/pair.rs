@@ -57,6 +57,24 @@ pub fn wait<T>(events: &Receiver<Seen>, mut pick: impl FnMut(&Seen) -> Option<T>
     }
 }
 
+/// Waits until each of them has a peer in both its meshes.
+///
+/// # Errors
+/// It did not happen in time.
+pub fn wait_for_mesh(hosts: &[&Host]) -> Result<(), String> {
+    let started = Instant::now();
+    while hosts.iter().any(|host| {
+        let stats = host.node().stats();
+        stats.mesh_commitments == 0 || stats.mesh_txlists == 0
+    }) {
+        if started.elapsed() > PATIENCE {
+            return Err("the mesh did not form".to_owned());
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
+}
+
 /// `from` publishes and asks; `to` receives and answers.
 pub struct Pair {
     /// The one that dialled.
@@ -86,22 +104,8 @@ impl Pair {
             })?;
         }
         let pair = Self { from, from_events, to, to_events };
-        pair.wait_for_mesh()?;
+        wait_for_mesh(&[&pair.from, &pair.to])?;
         Ok(pair)
-    }
-
-    fn wait_for_mesh(&self) -> Result<(), String> {
-        let started = Instant::now();
-        while [&self.from, &self.to].iter().any(|host| {
-            let stats = host.node().stats();
-            stats.mesh_commitments == 0 || stats.mesh_txlists == 0
-        }) {
-            if started.elapsed() > PATIENCE {
-                return Err("the mesh did not form".to_owned());
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        Ok(())
     }
 
     /// Who is asked.

@@ -30,7 +30,7 @@ pub fn heads(options: &Options, count: usize, in_flight: usize) -> Result<(), St
     fill(&pair, 1)?;
     let ask = |token: u64| pair.from.ask_head(pair.asked(), token);
     let flow = measure(&pair, count, in_flight, 1, &ask)?;
-    print(options, pair, flow, count, 64, in_flight == 1)
+    print(options, pair, flow, Done { count, size: 64, unverified: 0 }, in_flight == 1)
 }
 
 /// Pages of 256 commitments, each asked for once.
@@ -44,7 +44,9 @@ pub fn pages(options: &Options, count: usize, in_flight: usize) -> Result<(), St
     fill(&pair, all)?;
     let ask = |token: u64| pair.from.ask_page(pair.asked(), token, token * PAGE as u64 + 1);
     let flow = measure(&pair, count, in_flight, PAGE, &ask)?;
-    print(options, pair, flow, count, PAGE * crate::wire::COMMITMENT, false)
+    let kept = pair.from.store().bounds().commitments.min(all);
+    let unverified = kept.saturating_sub(pair.from.store().held().0);
+    print(options, pair, flow, Done { count, size: PAGE * crate::wire::COMMITMENT, unverified }, false)
 }
 
 /// Txlists of 1 MiB.
@@ -64,7 +66,9 @@ pub fn txlists(options: &Options, count: usize, in_flight: usize) -> Result<(), 
     }
     let ask = |token: u64| pair.from.ask_txlist(pair.asked(), token, hashes[token as usize % TXLISTS]);
     let flow = measure(&pair, count, in_flight, TXLIST_LEN, &ask)?;
-    print(options, pair, flow, count, TXLIST_LEN, false)
+    let kept = (few.txlist_bytes / TXLIST_LEN).min(count + warm_up(count));
+    let unverified = kept.saturating_sub(pair.from.store().held().1);
+    print(options, pair, flow, Done { count, size: TXLIST_LEN, unverified }, false)
 }
 
 /// Requests before those that count.
@@ -130,8 +134,17 @@ fn flow(
     Ok(Flow { wall, times, cores })
 }
 
-fn print(options: &Options, pair: Pair, flow: Flow, count: usize, size: usize, latency: bool) -> Result<(), String> {
+/// What was done.
+struct Done {
+    count: usize,
+    size: usize,
+    /// What the asking store does not hold and should, had all answers been verified.
+    unverified: usize,
+}
+
+fn print(options: &Options, pair: Pair, flow: Flow, done: Done, latency: bool) -> Result<(), String> {
     pair.stop();
+    let Done { count, size, unverified } = done;
     let Flow { wall, mut times, cores } = flow;
     times.sort_unstable();
     let (value, unit) = if latency {
@@ -140,6 +153,6 @@ fn print(options: &Options, pair: Pair, flow: Flow, count: usize, size: usize, l
         (count as f64 / wall.as_secs_f64(), "requests/s")
     };
     let bytes = (count * size) as u64;
-    Outcome { part: None, value, unit, times, count, bytes, lost: 0, cores }.print(options);
+    Outcome { part: None, value, unit, times, count, bytes, lost: 0, unverified, cores }.print(options);
     Ok(())
 }
