@@ -12,7 +12,8 @@ public sealed partial class P2pHandle
 
     /// <summary>
     /// Bans a peer: its connections are closed, none is made or taken until the ban ends or is lifted. Kept across restarts, unless
-    /// <see cref="P2pConfig.EphemeralKey"/> is set.
+    /// <see cref="P2pConfig.EphemeralKey"/> is set: written at once, but not waited for; the log says when it could not be. With
+    /// <see cref="ReputationOptions.MaxBans"/> bans in force another ends for it.
     /// </summary>
     /// <param name="peer">Whom. Need not be connected.</param>
     /// <param name="duration">For how long, above zero; null: <see cref="ReputationOptions.BanDuration"/>.</param>
