@@ -16,7 +16,7 @@ namespace Preconf.Native.Interop
         /// <summary>
         ///  The version both sides must agree on; raised with every change of a struct, an enum or an export.
         /// </summary>
-        internal const uint ABI_VERSION = 2;
+        internal const uint ABI_VERSION = 3;
 
         /// <summary>
         ///  The load-time probe: the ABI's version and the size of each shared struct. Never fails but for a null `abi`.
@@ -542,7 +542,7 @@ namespace Preconf.Native.Interop
         /// </summary>
         public PcnBytes secret_key;
         /// <summary>
-        ///  Discovery's UDP sockets, `IP:PORT`, at most one of each family; empty: no discovery, and the next three are empty too.
+        ///  Discovery's UDP sockets, `IP:PORT`, at most one of each family; empty: no discovery, and bootnodes and the record's file are empty too.
         /// </summary>
         public PcnBytes discovery_listen;
         /// <summary>
@@ -614,7 +614,7 @@ namespace Preconf.Native.Interop
         /// </summary>
         public uint peer_queue_len;
         /// <summary>
-        ///  0 or 1: discovery takes special-purpose addresses from strangers and tells this node's own.
+        ///  0 or 1: special-purpose addresses are taken from strangers, tested, and told of this node.
         /// </summary>
         public byte local_network;
         /// <summary>
@@ -622,9 +622,37 @@ namespace Preconf.Native.Interop
         /// </summary>
         public byte prefer_quic;
         /// <summary>
+        ///  0 or 1: ports are mapped on a router that speaks UPnP.
+        /// </summary>
+        public byte nat_upnp;
+        /// <summary>
+        ///  0 or 1: peers are asked to dial this node back.
+        /// </summary>
+        public byte nat_autonat;
+        /// <summary>
+        ///  0 or 1: peers that ask for it are dialled back.
+        /// </summary>
+        public byte nat_autonat_server;
+        /// <summary>
+        ///  0 or 1: what peers see as this node's address is told where nothing better is known.
+        /// </summary>
+        public byte nat_observed_address;
+        /// <summary>
+        ///  0 or 1: relays are dialled through, and this node is reached through them while it is not reached directly.
+        /// </summary>
+        public byte nat_relay_client;
+        /// <summary>
+        ///  0 or 1: this node is a relay for others.
+        /// </summary>
+        public byte nat_relay_server;
+        /// <summary>
+        ///  0 or 1: relayed connections are replaced by direct ones.
+        /// </summary>
+        public byte nat_hole_punching;
+        /// <summary>
         ///  Zero.
         /// </summary>
-        public fixed byte reserved[2];
+        public fixed byte reserved[3];
         /// <summary>
         ///  Payload bytes leased to the host at once; gossip above it is dropped and counted.
         /// </summary>
@@ -698,6 +726,10 @@ namespace Preconf.Native.Interop
         ///  So many are to be connected by this node's own dials; at most `target_peers`.
         /// </summary>
         public uint min_outbound_peers;
+        /// <summary>
+        ///  Relays through which this node is always to be reached: multiaddrs with /p2p; empty: peers that offer it, when needed.
+        /// </summary>
+        public PcnBytes nat_relays;
     }
 
     /// <summary>
@@ -1084,6 +1116,64 @@ namespace Preconf.Native.Interop
         ///  The last event of the node.
         /// </summary>
         Stopped = 20,
+        /// <summary>
+        ///  Whether and how others reach this node has changed. code: PcnReachability; flag: PcnEvidence; data: multiaddrs, one a line.
+        /// </summary>
+        Reachability = 21,
+        /// <summary>
+        ///  data: the address of the connection that replaces the one before; flag: 1 when this node dialled it.
+        /// </summary>
+        PeerMoved = 22,
+    }
+
+    /// <summary>
+    ///  Whether others can connect to the node.
+    /// </summary>
+    internal enum PcnReachability : uint
+    {
+        /// <summary>
+        ///  Nothing tells.
+        /// </summary>
+        Unknown = 0,
+        /// <summary>
+        ///  Anyone can.
+        /// </summary>
+        Public = 1,
+        /// <summary>
+        ///  Only through a relay.
+        /// </summary>
+        Relayed = 2,
+        /// <summary>
+        ///  Nobody can.
+        /// </summary>
+        Private = 3,
+    }
+
+    /// <summary>
+    ///  What tells it.
+    /// </summary>
+    internal enum PcnEvidence : byte
+    {
+        /// <summary>
+        ///  Nothing.
+        /// </summary>
+        None = 0,
+        /// <summary>
+        ///  The configuration names an external address.
+        /// </summary>
+        Configured = 1,
+        /// <summary>
+        ///  A router with a public address has mapped a port.
+        /// </summary>
+        Upnp = 2,
+        /// <summary>
+        ///  Peers dialled the node back, or tried to.
+        /// </summary>
+        AutoNat = 3,
+        /// <summary>
+        ///  A peer has connected by itself.
+        /// </summary>
+        Inbound = 4,
     }
 
     /// <summary>
