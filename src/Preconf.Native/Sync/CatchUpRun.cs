@@ -79,15 +79,17 @@ internal sealed class CatchUpRun(P2pHandle handle, CatchUpOptions options, IProg
     // Claims say where to look and nothing more: what nobody serves does not count.
     private BlockRanges Gaps()
     {
-        _to = _store.TryGetHead(out PreconfHead held) ? held.BlockNumber : UInt256.Zero;
+        bool holdsAny = _store.TryGetHead(out PreconfHead held);
+        _to = holdsAny ? held.BlockNumber : UInt256.Zero;
         foreach (PeerEntry peer in handle.PeerEntries.Where(peer => options.Peer is not { } only || only.Equals(peer.Id)))
         {
             UInt256 claimed = peer.Holdings.Claimed ?? UInt256.Zero;
             _to = claimed > _to ? claimed : _to;
         }
 
+        // A head of zero is how a peer says that it has none.
         BlockRanges wanted = new();
-        if (_from <= _to)
+        if (_from <= _to && (holdsAny || !_to.IsZero))
         {
             wanted.Add(in _from, in _to);
             StoreScan.RemoveHeld(_store, wanted, _from, _to);

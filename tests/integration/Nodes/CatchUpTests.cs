@@ -241,6 +241,19 @@ public sealed class CatchUpTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public async Task WhereNobodyHasAnythingNothingIsMissing()
+    {
+        await using TestNet net = new(output);
+        P2pNode one = await net.StartAsync(TestNet.Tcp);
+        P2pNode other = await net.StartAsync(TestNet.Tcp);
+        await TestNet.ConnectAsync(one, other);
+        CatchUpResult result = await CatchUp.RunAsync(one.Handle).WaitAsync(TestNet.Patience);
+        Assert.True(result.IsComplete);
+        Assert.Equal((0, 0L, 1), (result.Commitments, result.MissingBlockCount, result.Peers));
+        Assert.Null(result.UnprovenHead);
+    }
+
+    [Fact]
     public async Task WithNobodyToAskItSaysSo()
     {
         await using TestNet net = new(output);

@@ -8,7 +8,6 @@ use std::{
 
 use libp2p::{
     Multiaddr, PeerId,
-    multiaddr::Protocol,
     swarm::{ConnectionId, DialError, dial_opts::PeerCondition},
 };
 use tokio::{task::JoinHandle, time::Instant};
@@ -16,7 +15,9 @@ use tokio::{task::JoinHandle, time::Instant};
 use super::{Driver, connections::Peer, dials::to_peer};
 use crate::{
     CandidateSource, Config, EventSink,
+    gater::ip_in,
     gossip::peer_score_thresholds,
+    nat::is_relayed,
     peers::{Candidates, Census, KnownGood, PeerLimits, View, need, short_of_places, surplus, to_drop, to_free},
 };
 
@@ -174,11 +175,7 @@ impl<S: EventSink> Driver<'_, S> {
             score: self.net.swarm.behaviour().gossip.peer_score(&id).unwrap_or(0.0),
             age: self.now.saturating_duration_since(peer.since),
             outbound: peer.outbound,
-            ip: peer.remote.iter().find_map(|part| match part {
-                Protocol::Ip4(ip) => Some(ip.into()),
-                Protocol::Ip6(ip) => Some(ip.into()),
-                _ => None,
-            }),
+            ip: ip_in(&peer.remote).filter(|_| !is_relayed(&peer.remote)),
             useful: peer.subscribed.contains(&true),
             protected: self.is_indispensable(&id),
         }
@@ -209,7 +206,7 @@ impl<S: EventSink> Driver<'_, S> {
         let gossip = &self.net.swarm.behaviour().gossip;
         for (id, peer) in &self.peers {
             let age = self.now.saturating_duration_since(peer.since);
-            if let Some(address) = &peer.dialled
+            if let Some(address) = peer.dialled.as_ref().filter(|address| !is_relayed(address))
                 && peer.closing.is_none()
                 && peer.subscribed.contains(&true)
                 && (age >= USEFUL || self.seeking.delivered.contains(id))

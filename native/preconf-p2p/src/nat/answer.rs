@@ -2,6 +2,8 @@
 
 use std::{
     collections::{HashSet, VecDeque},
+    future::Future,
+    pin::Pin,
     task::{Context, Poll},
     time::Duration,
 };
@@ -11,17 +13,20 @@ use libp2p::{
     autonat::v2::server,
     core::{Endpoint, transport::PortUse},
     swarm::{
-        ConnectionClosed, ConnectionDenied, ConnectionId, DialFailure, FromSwarm, NetworkBehaviour, THandler,
-        THandlerInEvent, THandlerOutEvent, ToSwarm,
+        ConnectionClosed, ConnectionDenied, ConnectionId, DialError, DialFailure, FromSwarm, NetworkBehaviour,
+        THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
     },
 };
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::reach::is_testable;
 
 /// Dials back in a [`MINUTE`], of all peers: a node asks for one for each address of its own, once.
 const DIALS: usize = 30;
 const MINUTE: Duration = Duration::from_secs(60);
+/// A dial back that has come to nothing by then has failed: the library gives up its answer after ten seconds, and who
+/// asked would never learn that a router swallows what comes.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why a peer is not dialled back.
 #[derive(Debug, thiserror::Error)]
@@ -37,16 +42,47 @@ pub(crate) struct Behaviour {
     local_network: bool,
     /// Dials back in flight, and their connections.
     own: HashSet<ConnectionId>,
+    /// Dials back in flight, by when they have failed.
+    flights: VecDeque<(Instant, PeerId, ConnectionId)>,
+    timer: Option<Pin<Box<Sleep>>>,
     recent: VecDeque<Instant>,
 }
 
 impl Behaviour {
     pub(super) fn new(local_network: bool) -> Self {
-        Self { inner: server::Behaviour::default(), local_network, own: HashSet::new(), recent: VecDeque::new() }
+        Self {
+            inner: server::Behaviour::default(),
+            local_network,
+            own: HashSet::new(),
+            flights: VecDeque::new(),
+            timer: None,
+            recent: VecDeque::new(),
+        }
     }
 
     pub(super) fn is_dial_back(&self, connection: ConnectionId) -> bool {
         self.own.contains(&connection)
+    }
+
+    /// Ends dials back that take too long.
+    fn give_up(&mut self, cx: &mut Context<'_>) {
+        while let Some((due, peer, connection)) = self.flights.front().copied() {
+            let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
+            if timer.as_mut().poll(cx).is_pending() {
+                return;
+            }
+            self.timer = None;
+            self.flights.pop_front();
+            let failed = DialFailure { peer_id: Some(peer), error: &DialError::Aborted, connection_id: connection };
+            self.inner.on_swarm_event(FromSwarm::DialFailure(failed));
+        }
+    }
+
+    fn landed(&mut self, connection: ConnectionId) {
+        if let Some(at) = self.flights.iter().position(|(.., flying)| *flying == connection) {
+            self.flights.remove(at);
+            self.timer = None;
+        }
     }
 
     fn spend(&mut self, now: Instant) -> bool {
@@ -99,14 +135,16 @@ impl NetworkBehaviour for Behaviour {
         role: Endpoint,
         port: PortUse,
     ) -> Result<THandler<Self>, ConnectionDenied> {
+        self.landed(id);
         self.inner.handle_established_outbound_connection(id, peer, address, role, port)
     }
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
         if let FromSwarm::DialFailure(DialFailure { connection_id, .. })
         | FromSwarm::ConnectionClosed(ConnectionClosed { connection_id, .. }) = &event
+            && self.own.remove(connection_id)
         {
-            self.own.remove(connection_id);
+            self.landed(*connection_id);
         }
         self.inner.on_swarm_event(event);
     }
@@ -116,9 +154,13 @@ impl NetworkBehaviour for Behaviour {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<server::Event, THandlerInEvent<Self>>> {
+        self.give_up(cx);
         let polled = self.inner.poll(cx);
         if let Poll::Ready(ToSwarm::Dial { opts }) = &polled {
             self.own.insert(opts.connection_id());
+            if let Some(peer) = opts.get_peer_id() {
+                self.flights.push_back((Instant::now() + PATIENCE, peer, opts.connection_id()));
+            }
         }
         polled
     }

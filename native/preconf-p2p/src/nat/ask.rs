@@ -26,6 +26,11 @@ use crate::single::CROSSING;
 /// says waits until that is over.
 const SETTLED: Duration = Duration::from_secs(CROSSING.as_secs() + 1);
 
+/// So many requests in a row that came to nothing, not even to a failure, and no more is asked for a while: each costs up
+/// to 100 kB.
+const IN_VAIN: u32 = 12;
+const REST: Duration = Duration::from_secs(1800);
+
 type Said = (PeerId, ConnectionId, THandlerOutEvent<client::Behaviour>);
 
 pub(crate) struct Behaviour {
@@ -35,6 +40,8 @@ pub(crate) struct Behaviour {
     /// What was said on connections that have not settled, by when it may be heard.
     waiting: VecDeque<(Instant, Said)>,
     timer: Option<Pin<Box<Sleep>>>,
+    in_vain: u32,
+    rest: Option<Pin<Box<Sleep>>>,
 }
 
 impl Behaviour {
@@ -45,6 +52,8 @@ impl Behaviour {
             since: HashMap::new(),
             waiting: VecDeque::new(),
             timer: None,
+            in_vain: 0,
+            rest: None,
         }
     }
 
@@ -118,6 +127,20 @@ impl NetworkBehaviour for Behaviour {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<client::Event, THandlerInEvent<Self>>> {
         self.hear(cx);
-        self.inner.poll(cx)
+        if self.rest.as_mut().is_some_and(|rest| rest.as_mut().poll(cx).is_pending()) {
+            return Poll::Pending;
+        }
+        self.rest = None;
+        let polled = self.inner.poll(cx);
+        match &polled {
+            Poll::Ready(ToSwarm::NotifyHandler { .. }) => self.in_vain += 1,
+            Poll::Ready(_) => self.in_vain = 0,
+            Poll::Pending => {}
+        }
+        if self.in_vain >= IN_VAIN {
+            self.in_vain = 0;
+            self.rest = Some(Box::pin(sleep_until(Instant::now() + REST)));
+        }
+        polled
     }
 }

@@ -95,19 +95,21 @@ impl TestNode {
         let (node, handle) = Node::build(config).expect("the node builds");
         let (sender, events) = unbounded_channel();
         let full = Arc::new(AtomicBool::new(false));
+        let again = sender.clone();
         let mut sink = Sink { events: sender, full: Arc::clone(&full) };
         let task = tokio::spawn(async move { node.run(&mut sink).await });
         let id = handle.local_peer_id();
         let mut node = Self { handle, id, events, full, addresses: Vec::new(), task };
+        let mut others = Vec::new();
         for _ in 0..listeners {
-            let address = node
-                .wait("listening", |event| match event {
-                    Event::Listening(address) => Some(address.clone()),
-                    _ => None,
-                })
-                .await;
+            let address = node.wait_past("listening", &mut others, |event| match event {
+                Event::Listening(address) => Some(address.clone()),
+                _ => None,
+            });
+            let address = address.await;
             node.addresses.push(address);
         }
+        others.into_iter().for_each(|event| again.send(event).expect("its own channel"));
         node
     }
 
@@ -126,13 +128,24 @@ impl TestNode {
     }
 
     /// Waits for an event that `pick` takes; all others before it are thrown away.
-    pub async fn wait<T>(&mut self, what: &str, mut pick: impl FnMut(&Event) -> Option<T>) -> T {
+    pub async fn wait<T>(&mut self, what: &str, pick: impl FnMut(&Event) -> Option<T>) -> T {
+        self.wait_past(what, &mut Vec::new(), pick).await
+    }
+
+    /// The same, with those others.
+    async fn wait_past<T>(
+        &mut self,
+        what: &str,
+        others: &mut Vec<Event>,
+        mut pick: impl FnMut(&Event) -> Option<T>,
+    ) -> T {
         let found = timeout(PATIENCE, async {
             loop {
                 let event = self.events.recv().await.unwrap_or_else(|| panic!("the node ended before: {what}"));
                 if let Some(found) = pick(&event) {
                     return found;
                 }
+                others.push(event);
             }
         });
         found.await.unwrap_or_else(|_| panic!("no event in time: {what}"))
