@@ -43,7 +43,6 @@ fn finder(ip: &str, folder: &Path, bootnodes: &[String]) -> Config {
         listen: vec![socket.parse().unwrap()],
         bootnodes: bootnodes.to_vec(),
         record_file: Some(folder.join("enr")),
-        ..DiscoveryConfig::default()
     };
     fs::create_dir_all(folder).unwrap();
     Config {
