@@ -64,7 +64,7 @@ internal sealed class TextEventOutput(TextWriter writer, ulong chainId) : IEvent
             NetworkEventKind.PeerConnected => ("peer +", $"{from}  {(told.Flag ? "dialled" : "came from")} {told.Address?.WithoutPeerId()}"),
             NetworkEventKind.PeerDisconnected => ("peer -", $"{from}  {told.Text}"),
             NetworkEventKind.PeerMoved => ("peer now", $"{from}  {told.Address?.WithoutPeerId()}"),
-            NetworkEventKind.ReachabilityChanged => ("reached", $"{told.Reachability}{string.Concat(told.Reachability?.Addresses.Select(address => $"  {address}") ?? [])}"),
+            NetworkEventKind.ReachabilityChanged => ("reached", Reached(told.Reachability ?? ReachabilityInfo.Unknown)),
             NetworkEventKind.PeerIdentified => ("peer is", $"{from}  {told.Text}"),
             NetworkEventKind.PeerSubscription => ("peer topic", $"{from}  {(told.Flag ? "joined" : "left")} {Names.Camel(told.Topic)}"),
             NetworkEventKind.GossipSignedCommitment =>
@@ -92,6 +92,8 @@ internal sealed class TextEventOutput(TextWriter writer, ulong chainId) : IEvent
             NetworkEventKind unknown => (Names.Camel(unknown), $"{told.Text}{(told.Peer is null ? string.Empty : $"  {from}")}"),
         };
     }
+
+    private static string Reached(ReachabilityInfo known) => known + string.Concat(known.Addresses.Select(address => $"  {address}"));
 
     private static string Subject(in NetworkEvent told) =>
         (told.BlockNumber.IsZero ? string.Empty : $"  block {told.BlockNumber}") + (told.Hash.IsZero ? string.Empty : $"  {Names.Short(told.Hash)}");

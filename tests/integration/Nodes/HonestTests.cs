@@ -145,7 +145,9 @@ public sealed class HonestTests(ITestOutputHelper output)
         const int Commitments = 2000, TxLists = 500;
         await using TestNet net = new(output);
         FastTime time = new(60);
-        P2pConfig Defaults() => new() { Listen = [TestNet.Tcp], EphemeralKey = true, AnySigner = true, EnableDiscovery = false };
+
+        // The clock runs sixty times as fast, and the machine does not: the deadline of a request is ten seconds even so.
+        P2pConfig Defaults() => new() { Listen = [TestNet.Tcp], EphemeralKey = true, AnySigner = true, EnableDiscovery = false, RequestTimeout = TimeSpan.FromMinutes(10) };
         P2pNode old = await net.StartAsync(Defaults(), new P2pNodeServices { TimeProvider = time });
         Fill(old.Handle.Store, net, Commitments, TxLists);
         P2pNode late = await net.StartAsync(Defaults(), new P2pNodeServices { TimeProvider = time });

@@ -200,19 +200,21 @@ impl<S: EventSink> Driver<'_, S> {
         }
     }
 
-    /// Keeps where this node itself reached peers that have proved good. What others say of where they are proves nothing.
+    /// Keeps where good peers are: where this node itself reached them, and while hardly any are known, where their records
+    /// say that they are.
     pub(super) fn note_good_peers(&mut self) {
         let Some(known) = &mut self.seeking.known else { return };
         let gossip = &self.net.swarm.behaviour().gossip;
         for (id, peer) in &self.peers {
             let age = self.now.saturating_duration_since(peer.since);
-            if let Some(address) = peer.dialled.as_ref().filter(|address| !is_relayed(address))
+            let dialled = peer.dialled.as_ref().filter(|address| !is_relayed(address));
+            let proven = dialled.is_some() && (age >= USEFUL || self.seeking.delivered.contains(id));
+            if let Some(address) = dialled.or_else(|| self.seeking.table.addresses_of(id).first())
                 && peer.closing.is_none()
                 && peer.subscribed.contains(&true)
-                && (age >= USEFUL || self.seeking.delivered.contains(id))
                 && gossip.peer_score(id).unwrap_or(0.0) >= 0.0
             {
-                known.note(*id, address, self.now);
+                known.note(*id, address, proven, self.now);
             }
         }
     }

@@ -126,6 +126,11 @@ impl Candidates {
         ranked.into_iter().take(count).map(|(_, _, peer, known)| (peer, known.addresses.clone())).collect()
     }
 
+    /// Where a candidate is said to be, the newest address first.
+    pub(crate) fn addresses_of(&self, peer: &PeerId) -> &[Multiaddr] {
+        self.by_peer.get(peer).map_or(&[], |known| &known.addresses)
+    }
+
     /// It was reached.
     pub(crate) fn succeeded(&mut self, peer: &PeerId) {
         if let Some(known) = self.by_peer.get_mut(peer) {

@@ -27,11 +27,13 @@ const MAX_ADDRESS: usize = 512;
 const OF_SUBNET: usize = 2;
 /// When all places are taken, the newest gives way to another no more often than this: a burst flushes nobody else.
 const REPLACE_EVERY: Duration = Duration::from_secs(600);
+/// With fewer known peers than this, any good one is kept until proven ones take its place: a small network is to be found
+/// again after a restart at any time. It flushes nobody.
+const SPARE: usize = 8;
 /// One that could not be reached so often in a row is dropped.
 const DEAD: u32 = 10;
 
-/// Addresses at which this node reached good peers, those that are kept longest first: a line each, a multiaddr that
-/// ends in `/p2p`.
+/// Addresses of good peers, those that are kept longest first: a line each, a multiaddr that ends in `/p2p`.
 #[derive(Debug)]
 pub(crate) struct KnownGood {
     path: PathBuf,
@@ -45,11 +47,13 @@ struct Entry {
     peer: PeerId,
     address: Multiaddr,
     failures: u32,
+    /// This node has not reached it there, or has not known it for long.
+    spare: bool,
 }
 
 impl Entry {
     fn of(address: Multiaddr) -> Option<Self> {
-        Some(Self { peer: peer_of(&address)?, address, failures: 0 })
+        Some(Self { peer: peer_of(&address)?, address, failures: 0, spare: false })
     }
 }
 
@@ -80,37 +84,52 @@ impl KnownGood {
         self.entries.iter().map(|entry| (entry.peer, &entry.address))
     }
 
-    /// This node dialled a peer at `address` and found it good. When all places are taken, the newest gives way, and
-    /// that seldom.
-    pub(crate) fn note(&mut self, peer: PeerId, address: &Multiaddr, now: Instant) {
+    /// A peer is good. `proven`: this node itself dialled it at `address`, and it has been of use for a while. When all
+    /// places are taken, the newest gives way to a proven one, and that seldom; one that is not proven is kept only while
+    /// hardly any are known.
+    pub(crate) fn note(&mut self, peer: PeerId, address: &Multiaddr, proven: bool, now: Instant) {
         let mut address = address.clone();
         if peer_of(&address).is_none() {
             address.push(Protocol::P2p(peer));
         }
-        let entry = Entry { peer, address, failures: 0 };
+        let entry = Entry { peer, address, failures: 0, spare: !proven };
         if entry.address.len() > MAX_ADDRESS || !self.takes(&entry) {
             return;
         }
         if let Some(known) = self.entries.iter_mut().find(|known| known.peer == peer) {
-            self.changed |= known.address != entry.address;
-            *known = entry;
+            if proven || known.spare {
+                self.changed |= known.address != entry.address;
+                *known = entry;
+            }
             return;
         }
-        if self.entries.len() >= MAX_KNOWN {
-            if self.replaced.is_some_and(|at| now.saturating_duration_since(at) < REPLACE_EVERY) {
-                return;
-            }
-            self.replaced = Some(now);
-            self.entries.pop();
+        if !proven && self.entries.len() >= SPARE {
+            return;
+        }
+        if self.entries.len() >= MAX_KNOWN && !self.make_room(now) {
+            return;
         }
         self.entries.push(entry);
         self.changed = true;
     }
 
-    /// Whether the subnet of an entry has room beside the other peers of it.
+    fn make_room(&mut self, now: Instant) -> bool {
+        if let Some(at) = self.entries.iter().position(|entry| entry.spare) {
+            self.entries.remove(at);
+            return true;
+        }
+        if self.replaced.is_some_and(|at| now.saturating_duration_since(at) < REPLACE_EVERY) {
+            return false;
+        }
+        self.replaced = Some(now);
+        self.entries.pop();
+        true
+    }
+
+    /// Whether the subnet of an entry has room beside the other peers of it; a spare one takes none from a proven one.
     fn takes(&self, entry: &Entry) -> bool {
         let Some(subnet) = subnet_in(&entry.address) else { return true };
-        let others = self.entries.iter().filter(|other| other.peer != entry.peer);
+        let others = self.entries.iter().filter(|other| other.peer != entry.peer && (entry.spare || !other.spare));
         others.filter(|other| subnet_in(&other.address) == Some(subnet)).count() < OF_SUBNET
     }
 
@@ -228,9 +247,9 @@ mod tests {
         assert_eq!(known.peers().count(), 0);
         let peers: Vec<_> = (0..5).map(|_| PeerId::random()).collect();
         for (n, peer) in peers.iter().enumerate() {
-            known.note(*peer, &apart(n), Instant::now());
+            known.note(*peer, &apart(n), true, Instant::now());
         }
-        known.note(peers[1], &apart(999), Instant::now());
+        known.note(peers[1], &apart(999), true, Instant::now());
         known.forget(&peers[3]);
         known.save().unwrap();
         let known = KnownGood::load(path.clone()).unwrap();
@@ -247,10 +266,10 @@ mod tests {
         let mut known = KnownGood::load(folder.0.join("known-peers")).unwrap();
         let (start, old): (_, Vec<_>) = (Instant::now(), (0..MAX_KNOWN).map(|_| PeerId::random()).collect());
         for (n, peer) in old.iter().enumerate() {
-            known.note(*peer, &apart(n), start);
+            known.note(*peer, &apart(n), true, start);
         }
         for n in 0..1000 {
-            known.note(PeerId::random(), &apart(1000 + n), start + Duration::from_secs(n as u64));
+            known.note(PeerId::random(), &apart(1000 + n), true, start + Duration::from_secs(n as u64));
         }
         let kept = names(&known);
         assert_eq!(kept.len(), MAX_KNOWN);
@@ -265,13 +284,13 @@ mod tests {
         let mut known = KnownGood::load(path.clone()).unwrap();
         let peers: Vec<_> = (0..4).map(|_| PeerId::random()).collect();
         for (n, peer) in peers.iter().enumerate() {
-            known.note(*peer, &format!("/ip4/9.9.9.{n}/tcp/1").parse().unwrap(), Instant::now());
+            known.note(*peer, &format!("/ip4/9.9.9.{n}/tcp/1").parse().unwrap(), true, Instant::now());
         }
         assert_eq!(names(&known), peers[..2]);
-        known.note(peers[0], &"/ip4/9.9.9.77/tcp/1".parse().unwrap(), Instant::now());
+        known.note(peers[0], &"/ip4/9.9.9.77/tcp/1".parse().unwrap(), true, Instant::now());
         assert!(known.peers().next().unwrap().1.to_string().contains("9.9.9.77"), "it may move within");
         for host in 1..=5 {
-            known.note(PeerId::random(), &format!("/ip4/10.0.0.{host}/tcp/1").parse().unwrap(), Instant::now());
+            known.note(PeerId::random(), &format!("/ip4/10.0.0.{host}/tcp/1").parse().unwrap(), true, Instant::now());
         }
         assert_eq!(names(&known).len(), 7);
         // A file of an earlier version is thinned.
@@ -281,12 +300,39 @@ mod tests {
     }
 
     #[test]
+    fn spare_ones_are_kept_while_hardly_any_are_known_and_make_room_for_proven_ones() {
+        let folder = Folder::new("spare");
+        let mut known = KnownGood::load(folder.0.join("known-peers")).unwrap();
+        let now = Instant::now();
+        for n in 0..100 {
+            known.note(PeerId::random(), &apart(n), false, now);
+        }
+        let spare = names(&known);
+        assert_eq!(spare.len(), SPARE);
+        known.note(spare[0], &apart(200), true, now);
+        known.note(spare[0], &apart(201), false, now);
+        assert!(known.peers().next().unwrap().1.to_string().starts_with(&apart(200).to_string()), "it is proven there");
+        // Those of a subnet leave room for proven ones of it.
+        let own: Vec<_> = (0..3).map(|_| PeerId::random()).collect();
+        for (n, peer) in own.iter().enumerate() {
+            known.note(*peer, &format!("/ip4/8.0.1.{n}/tcp/1").parse().unwrap(), true, now);
+        }
+        assert_eq!(own.iter().filter(|peer| names(&known).contains(peer)).count(), OF_SUBNET);
+        for n in 300..300 + MAX_KNOWN {
+            known.note(PeerId::random(), &apart(n), true, now);
+        }
+        assert_eq!(known.entries.len(), MAX_KNOWN);
+        assert!(known.entries.iter().all(|entry| !entry.spare));
+        assert!(names(&known).contains(&spare[0]));
+    }
+
+    #[test]
     fn the_dead_are_dropped_after_failures_in_a_row() {
         let folder = Folder::new("dead");
         let mut known = KnownGood::load(folder.0.join("known-peers")).unwrap();
         let (dead, shaky) = (PeerId::random(), PeerId::random());
-        known.note(dead, &apart(1), Instant::now());
-        known.note(shaky, &apart(2), Instant::now());
+        known.note(dead, &apart(1), true, Instant::now());
+        known.note(shaky, &apart(2), true, Instant::now());
         for n in 1..DEAD {
             assert!(!known.failed(&dead) && !known.failed(&shaky), "{n}");
         }
@@ -306,7 +352,7 @@ mod tests {
         fs::write(&path, &bytes).unwrap();
         let mut known = KnownGood::load(path.clone()).unwrap();
         assert_eq!(known.peers().map(|(peer, _)| peer).collect::<Vec<_>>(), [peer]);
-        known.note(peer, &good.parse().unwrap(), Instant::now());
+        known.note(peer, &good.parse().unwrap(), true, Instant::now());
         known.save().unwrap();
         assert_eq!(fs::read(&path).unwrap(), bytes, "known already");
         fs::write(&path, vec![b'a'; 1 << 20]).unwrap();
@@ -317,7 +363,7 @@ mod tests {
     fn a_folder_that_is_gone_is_an_error_and_no_panic() {
         let folder = Folder::new("gone");
         let mut known = KnownGood::load(folder.0.join("missing").join("known-peers")).unwrap();
-        known.note(PeerId::random(), &address(1), Instant::now());
+        known.note(PeerId::random(), &address(1), true, Instant::now());
         assert!(known.save().is_err());
     }
 }
