@@ -261,6 +261,7 @@ impl<'a, S: EventSink> Driver<'a, S> {
     /// Ends all that is pending, says goodbye to the peers and releases the sockets.
     async fn stop(mut self) {
         self.shared.inbox.close();
+        self.note_good_peers();
         self.net.close_listeners();
         let discovery = self.discovery.take();
         let mut batch = Batch::default();
