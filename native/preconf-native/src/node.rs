@@ -252,8 +252,10 @@ impl Node {
         self.waker.interrupt();
     }
 
-    pub(crate) fn release(&self, lease: u64) -> bool {
-        self.leases.release(lease)
+    /// Gives payloads back; false when one was stale.
+    pub(crate) fn release(&self, leases: &[u64]) -> bool {
+        let mut returns = self.leases.returns();
+        leases.iter().fold(true, |all_fresh, lease| returns.release(*lease) && all_fresh)
     }
 
     /// Reports verdicts (each 0, 1 or 2) and releases their leases; false when one was stale.
@@ -261,10 +263,11 @@ impl Node {
         const BATCH: usize = 64;
         let mut all_fresh = true;
         let mut batch = [(0, Verdict::Ignore); BATCH];
+        let mut returns = self.leases.returns();
         for chunk in verdicts.chunks(BATCH) {
             let mut len = 0;
             for verdict in chunk {
-                if verdict.lease != 0 && !self.leases.release(verdict.lease) {
+                if verdict.lease != 0 && !returns.release(verdict.lease) {
                     all_fresh = false;
                     continue;
                 }

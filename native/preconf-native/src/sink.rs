@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     fmt::Write,
+    hash::{BuildHasherDefault, Hasher},
     ptr,
     sync::Arc,
     time::Instant,
@@ -44,8 +45,29 @@ const EMPTY: PcnEvent = PcnEvent {
 /// Numbers of connected peers: given once, never again.
 #[derive(Default)]
 struct Peers {
-    numbers: HashMap<PeerId, u64>,
+    numbers: HashMap<PeerId, u64, BuildHasherDefault<PeerHasher>>,
     last: u64,
+}
+
+/// A peer id is a key or its hash already, and the connection limits bound how many there are: its last bytes will do,
+/// for the table is asked once for every event.
+#[derive(Default)]
+struct PeerHasher(u64);
+
+impl Hasher for PeerHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(last) = bytes.last_chunk() {
+            self.0 ^= u64::from_le_bytes(*last);
+        }
+    }
+
+    fn write_u64(&mut self, _: u64) {}
+
+    fn write_usize(&mut self, _: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
 }
 
 impl Peers {
@@ -115,9 +137,8 @@ impl Sink {
         self.publish();
     }
 
-    /// Frees what came back, sends log lines, shows the batch to the host and wakes it.
+    /// Sends log lines, shows the batch to the host and wakes it.
     pub(crate) fn publish(&mut self) {
-        self.issuer.reclaim();
         self.send_logs(LOGS_PER_FLUSH);
         self.producer.flush();
         self.now = None;

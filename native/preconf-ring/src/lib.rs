@@ -13,5 +13,5 @@ mod sync;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
-pub use lease::{EAGER_FREE, Issuer, KEPT_BYTES, LeaseTable};
+pub use lease::{Issuer, LeaseTable, Returns, SMALL};
 pub use ring::{Consumer, Producer, Ring, Waited, Waker};

@@ -4,7 +4,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Consumer, EAGER_FREE, KEPT_BYTES, LeaseTable, Ring, Waited};
+use crate::{Consumer, LeaseTable, Ring, SMALL, Waited};
 
 /// As large as a slot, like the real descriptor.
 type Wide = [u64; 8];
@@ -196,7 +196,7 @@ fn slots_are_reused_and_grow() {
 fn releases_from_many_threads_add_up() {
     let (table, mut issuer) = LeaseTable::new();
     for round in 0..20 {
-        let size = if round % 2 == 0 { 382 } else { EAGER_FREE };
+        let size = if round % 2 == 0 { 382 } else { 64 << 10 };
         let leases: Vec<u64> = (0..400).map(|_| issuer.issue(vec![1; size]).unwrap().0).collect();
         let released: usize = thread::scope(|scope| {
             let threads: Vec<_> = (0..4)
@@ -209,17 +209,33 @@ fn releases_from_many_threads_add_up() {
         });
         assert_eq!(released, 400);
         assert_eq!(table.leased_bytes(), 0);
-        issuer.reclaim();
     }
 }
 
 #[test]
-fn an_idle_issuer_keeps_no_more_than_the_bound() {
+fn bytes_arrive_whole_on_both_sides_of_the_bound() {
     let (table, mut issuer) = LeaseTable::new();
-    let size = EAGER_FREE - 1;
-    let leases: Vec<u64> = (0..100).map(|_| issuer.issue(vec![1; size]).unwrap().0).collect();
-    assert!(leases.iter().all(|lease| table.release(*lease)));
-    assert!(table.kept_bytes() <= KEPT_BYTES, "{} bytes kept", table.kept_bytes());
-    issuer.reclaim();
-    assert_eq!(table.kept_bytes(), 0);
+    for len in [1, SMALL - 1, SMALL, SMALL + 1, 1 << 20] {
+        let payload: Vec<u8> = (0..len).map(|n| (n * 7 + len) as u8).collect();
+        let (lease, data) = issuer.issue(payload.clone()).unwrap();
+        // SAFETY: the lease is on loan.
+        assert_eq!(unsafe { std::slice::from_raw_parts(data, len) }, payload, "{len}");
+        assert_eq!(table.leased_bytes(), len as u64);
+        assert!(table.release(lease));
+    }
+    assert_eq!(table.leased_bytes(), 0);
+}
+
+#[test]
+fn leases_given_back_together_come_back_each() {
+    let (table, mut issuer) = LeaseTable::new();
+    let leases: Vec<u64> = (0..100).map(|n| issuer.issue(vec![1; n * 20 + 1]).unwrap().0).collect();
+    let mut returns = table.returns();
+    assert!(leases.iter().all(|lease| returns.release(*lease)));
+    assert!(!leases.iter().any(|lease| returns.release(*lease)), "twice");
+    drop(returns);
+    assert_eq!(table.leased_bytes(), 0);
+    let again: std::collections::HashSet<u64> =
+        (0..100).map(|_| issuer.issue(vec![1]).unwrap().0 & 0xff_ffff).collect();
+    assert_eq!(again, leases.iter().map(|lease| lease & 0xff_ffff).collect(), "the slots are used again");
 }

@@ -62,11 +62,7 @@ pub unsafe extern "C" fn pcn_node_release(node: u64, leases: *const u64, count: 
     guard::run_on(node, std::ptr::null_mut(), |node| {
         // SAFETY: the caller's contract.
         let leases = unsafe { args::slice(leases, count as usize, "leases") }?;
-        let mut stale = false;
-        for &lease in leases {
-            stale |= !node.release(lease);
-        }
-        if stale { Err(PcnStatus::StaleLease.into()) } else { Ok(()) }
+        if node.release(leases) { Ok(()) } else { Err(PcnStatus::StaleLease.into()) }
     })
 }
 
