@@ -254,8 +254,7 @@ impl Node {
 
     /// Gives payloads back; false when one was stale.
     pub(crate) fn release(&self, leases: &[u64]) -> bool {
-        let mut returns = self.leases.returns();
-        leases.iter().fold(true, |all_fresh, lease| returns.release(*lease) && all_fresh)
+        self.leases.returns().release_all(leases)
     }
 
     /// Reports verdicts (each 0, 1 or 2) and releases their leases; false when one was stale.

@@ -154,14 +154,20 @@ impl Sink {
         *self.now.get_or_insert_with(|| started.elapsed().as_nanos().try_into().unwrap_or(u64::MAX))
     }
 
-    fn with_payload(&mut self, mut event: PcnEvent, payload: Vec<u8>) -> PcnEvent {
-        event.at_ns = self.now();
-        if !payload.is_empty() {
-            event.len = u32::try_from(payload.len()).expect("no payload reaches 4 GiB");
-            (event.lease, event.data) =
-                self.issuer.issue(payload).unwrap_or_else(|_| panic!("the host holds 16 million payloads"));
+    /// The payload's length, lease and place; nothing is lent where it is empty.
+    #[inline]
+    fn lend(&mut self, payload: Vec<u8>) -> (u32, (u64, *const u8)) {
+        if payload.is_empty() {
+            return (0, (0, ptr::null()));
         }
-        event
+        let len = u32::try_from(payload.len()).expect("no payload reaches 4 GiB");
+        (len, self.issuer.issue(payload).unwrap_or_else(|_| panic!("the host holds 16 million payloads")))
+    }
+
+    fn with_payload(&mut self, event: PcnEvent, payload: Vec<u8>) -> PcnEvent {
+        let at_ns = self.now();
+        let (len, (lease, data)) = self.lend(payload);
+        PcnEvent { at_ns, len, lease, data, ..event }
     }
 
     fn push(&mut self, event: PcnEvent, payload: impl Into<Vec<u8>>) {
@@ -267,14 +273,19 @@ impl EventSink for Sink {
         }
     }
 
+    #[inline]
     fn gossip(&mut self, gossip: Gossip) -> Result<(), Gossip> {
-        let event = self.gossip_event(&gossip);
+        let peer = self.peers.number(&gossip.peer);
         let leased = self.leases.leased_bytes().saturating_add(gossip.data.len() as u64);
         // A peer without a number has disconnected: the host could neither name nor penalise it.
-        if event.peer == 0 || leased > self.max_leased_bytes || !self.producer.has_bulk_room() {
+        if peer == 0 || leased > self.max_leased_bytes || !self.producer.has_bulk_room() {
             return Err(gossip);
         }
-        let event = self.with_payload(event, gossip.data);
+        let at_ns = self.now();
+        let Gossip { topic, token, data, .. } = gossip;
+        let (len, (lease, data)) = self.lend(data);
+        let kind = PcnEventKind::Gossip as u8;
+        let event = PcnEvent { kind, topic: topic as u8, peer, token, data, len, lease, at_ns, ..EMPTY };
         let pushed = self.producer.push_bulk(event);
         debug_assert!(pushed.is_ok(), "there was room");
         Ok(())

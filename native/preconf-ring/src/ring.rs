@@ -1,11 +1,24 @@
 //! The ring.
 
-use std::{collections::VecDeque, mem, mem::MaybeUninit, time::Instant};
+use std::{
+    collections::VecDeque,
+    hint, mem,
+    mem::MaybeUninit,
+    time::{Duration, Instant},
+};
 
 use crate::{
     park::Parker,
     sync::{Arc, AtomicBool, AtomicUsize, Mutex, Ordering, Padded, UnsafeCell, lock},
 };
+
+/// Looks at an empty ring before the consumer parks, about ten microseconds' worth, where its last sleep was a
+/// [`NAP`]: in a burst the producer flushes again by then, and neither pays for a sleep and a wake-up. At the rates
+/// gossip has the sleeps are longer, and looking would only burn a core.
+const LOOKS: u32 = if cfg!(loom) { 0 } else { 256 };
+
+/// A sleep that was hardly worth it.
+const NAP: Duration = Duration::from_micros(15);
 
 /// One descriptor's place: on a cache line of its own when the descriptor has 64 bytes.
 #[repr(C, align(64))]
@@ -71,7 +84,7 @@ impl Ring {
             reserved,
         });
         let producer = Producer { shared: Arc::clone(&shared), tail: 0, published: 0, known_head: 0, unsaid: false };
-        let consumer = Consumer { shared, head: 0, known_tail: 0, spill: VecDeque::new(), handed: 0 };
+        let consumer = Consumer { shared, head: 0, known_tail: 0, spill: VecDeque::new(), handed: 0, looks: 0 };
         (producer, consumer)
     }
 }
@@ -185,6 +198,8 @@ pub struct Consumer<T> {
     /// Taken from the shared spill; older than anything in the ring.
     spill: VecDeque<T>,
     handed: usize,
+    /// Looks at an empty ring before parking.
+    looks: u32,
 }
 
 impl<T: Copy + Send> Consumer<T> {
@@ -200,10 +215,22 @@ impl<T: Copy + Send> Consumer<T> {
         self.handed
     }
 
+    #[inline]
+    fn poll_awhile(&mut self) -> usize {
+        for _ in 0..self.looks {
+            let run = self.poll();
+            if run > 0 {
+                return run;
+            }
+            hint::spin_loop();
+        }
+        self.poll()
+    }
+
     /// Waits for a run until `deadline` (`None`: for ever).
     pub fn wait(&mut self, deadline: Option<Instant>) -> Waited {
         loop {
-            let run = self.poll();
+            let run = self.poll_awhile();
             if run > 0 {
                 return Waited::Ready(run);
             }
@@ -221,7 +248,9 @@ impl<T: Copy + Send> Consumer<T> {
             {
                 shared.parker.0.cancel();
             } else {
+                let began = Instant::now();
                 shared.parker.0.sleep(deadline);
+                self.looks = if began.elapsed() < NAP { LOOKS } else { 0 };
             }
         }
     }
