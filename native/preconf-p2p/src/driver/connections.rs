@@ -113,9 +113,8 @@ impl<S: EventSink> Driver<'_, S> {
             };
             self.peers.insert(id, peer);
             self.shared.counters.peers.set(self.peers.len() as u64);
-            if let Some(score) = self.scores.get(&id) {
-                self.net.swarm.behaviour_mut().gossip.set_application_score(&id, *score);
-            }
+            // gossipsub may still have the score that kept it out of the mesh before.
+            self.apply_score(id);
             let address = remote_of(id, endpoint);
             self.sink.control(Event::PeerConnected { peer: id, address, outbound: endpoint.is_dialer() });
         }

@@ -31,6 +31,8 @@ mod events;
 mod nat;
 mod outbox;
 mod requests;
+#[cfg(test)]
+mod tests;
 mod verdicts;
 
 use candidates::Seeking;
