@@ -105,7 +105,7 @@ impl<S: EventSink> Driver<'_, S> {
 
     fn on_ping_event(&mut self, event: ping::Event) {
         match event.result {
-            Ok(_) => self.on_pong(event.peer),
+            Ok(_) => self.on_pong(event.peer, event.connection),
             Err(ping::Failure::Unsupported) => {}
             Err(ping::Failure::Timeout | ping::Failure::Other { .. }) => {
                 self.on_ping_lost(event.peer, event.connection);

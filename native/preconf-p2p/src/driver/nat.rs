@@ -127,6 +127,7 @@ impl<S: EventSink> Driver<'_, S> {
         self.nat.closing.extend(replaced.map(|link| (self.now + REPLACED, id, link)));
         if was_relayed {
             let (address, outbound) = (endpoint.get_remote_address().clone(), endpoint.is_dialer());
+            peer.shown = connection;
             peer.remote = address.clone();
             peer.outbound = outbound;
             self.sink.control(Event::PeerMoved { peer: id, address, outbound });

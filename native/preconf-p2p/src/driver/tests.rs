@@ -10,7 +10,11 @@ use libp2p::{
 use tokio::{task::JoinHandle, time::timeout};
 
 use super::{dials::to_peer, *};
-use crate::{Gossip, Handle, Node};
+use crate::{
+    Gossip, Handle, Node,
+    behaviour::{PING_TIMEOUT, SILENCE},
+    gater::Target,
+};
 
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -53,7 +57,10 @@ struct Other {
 
 impl Other {
     fn start() -> Self {
-        let config = config();
+        Self::start_with(config())
+    }
+
+    fn start_with(config: Config) -> Self {
         let listen = config.listen[0].clone();
         let (node, handle) = Node::build(config).unwrap();
         let id = handle.local_peer_id();
@@ -111,5 +118,115 @@ async fn who_comes_back_after_the_bench_has_the_hosts_score() {
     driver.until("gone", |driver| driver.peers.is_empty()).await;
     driver.connect(&other).await;
     assert!(driver.gossip_score(&other) >= 0.0, "{}", driver.gossip_score(&other));
+    other.stop().await;
+}
+
+#[tokio::test]
+async fn of_two_connections_the_dead_one_is_closed_and_the_peer_stays() {
+    let (other, mut sink) = (Other::start(), Sink::default());
+    let (node, _handle) = Node::build(config()).unwrap();
+    let (mut driver, _closing) = node.driver(&mut sink);
+    let (dead, living) = (driver.connect(&other).await, driver.connect(&other).await);
+    driver.until("a ping is answered", |driver| driver.peers[&other.id].answers_pings).await;
+    // Its bytes come by the other connection only.
+    driver.now = Instant::now() + SILENCE;
+    driver.on_pong(other.id, living);
+    driver.peers[&other.id].ledger.read(driver.now);
+    driver.check_peers();
+    driver.until("closed", |driver| driver.links(&other).len() < 2).await;
+    assert_eq!(driver.links(&other), [living], "{dead} is dead");
+    assert_eq!(driver.peers[&other.id].closing, None);
+
+    let further = driver.connect(&other).await;
+    driver.on_ping_lost(other.id, further);
+    driver.until("closed", |driver| driver.links(&other).len() < 2).await;
+    assert_eq!(driver.links(&other), [living]);
+    assert_eq!(driver.peers[&other.id].closing, None);
+    driver.peers[&other.id].ledger.read(driver.now);
+    driver.on_ping_lost(other.id, living);
+    assert_eq!(driver.peers[&other.id].closing, None, "it brings bytes");
+    driver.now += PING_TIMEOUT;
+    driver.on_ping_lost(other.id, living);
+    assert!(driver.peers[&other.id].closing.is_some());
+    other.stop().await;
+}
+
+#[tokio::test]
+async fn a_peer_that_comes_again_while_its_old_connection_closes_is_watched_on() {
+    let (other, mut sink) = (Other::start(), Sink::default());
+    let (node, _handle) = Node::build(config()).unwrap();
+    let (mut driver, _closing) = node.driver(&mut sink);
+    let old = driver.connect(&other).await;
+    driver.peers.get_mut(&other.id).unwrap().closing = Some("the gossip stream is stuck");
+    let new = driver.connect(&other).await;
+    assert_eq!(driver.peers[&other.id].closing, None);
+    driver.net.swarm.close_connection(old);
+    driver.until("closed", |driver| driver.links(&other) == [new]).await;
+    other.stop().await;
+}
+
+#[tokio::test]
+async fn a_block_that_hits_one_of_two_connections_leaves_the_peer() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let tcp: Multiaddr = format!("/ip4/127.0.0.1/tcp/{}", free.port()).parse().unwrap();
+    let with_tcp = || Config { enable_tcp: true, ..config() };
+    let mut listening = with_tcp();
+    listening.listen.push(tcp.clone());
+    let (mut other, mut sink) = (Other::start_with(listening), Sink::default());
+    let (node, handle) = Node::build(with_tcp()).unwrap();
+    let (mut driver, _closing) = node.driver(&mut sink);
+    let memory = driver.connect(&other).await;
+    other.address = tcp.with(Part::P2p(other.id));
+    driver.connect(&other).await;
+    let loopback = Target::Address(std::net::Ipv4Addr::LOCALHOST.into());
+    handle.block(loopback, true).unwrap();
+    driver.gate_changed(loopback, true);
+    assert_eq!(driver.peers[&other.id].closing, None);
+    driver.until("closed", |driver| driver.links(&other) == [memory]).await;
+    let peer = Target::Peer(other.id);
+    handle.block(peer, true).unwrap();
+    driver.gate_changed(peer, true);
+    assert_eq!(driver.peers[&other.id].closing, Some("blocked"));
+    other.stop().await;
+}
+
+#[tokio::test]
+async fn connections_that_stay_look_for_messages_until_they_have_a_stream_and_no_longer() {
+    let (other, mut sink) = (Other::start(), Sink::default());
+    let (node, _handle) = Node::build(config()).unwrap();
+    let (mut driver, _closing) = node.driver(&mut sink);
+    let first = driver.connect(&other).await;
+    driver.until("a gossip stream", |driver| driver.peers[&other.id].ledger.has_outbound()).await;
+    driver.connect(&other).await;
+    driver.net.swarm.close_connection(first);
+    driver.until("closed", |driver| driver.links(&other).len() < 2).await;
+    assert!(driver.changed.contains(&other.id), "the one that stays has none");
+    driver.look_at_changed(false);
+    assert_eq!(driver.net.swarm.behaviour().keep.looks(), 0, "nothing waits");
+    driver.look_at_changed(true);
+    assert_eq!(driver.net.swarm.behaviour().keep.looks(), 1);
+    driver.peers[&other.id].ledger.outbound_opened();
+    driver.look_at_changed(true);
+    assert!(driver.changed.is_empty());
+    other.stop().await;
+}
+
+#[tokio::test]
+async fn the_host_is_told_of_the_connection_that_is_left() {
+    let (other, mut sink) = (Other::start(), Sink::default());
+    let (node, _handle) = Node::build(config()).unwrap();
+    let (mut driver, _closing) = node.driver(&mut sink);
+    let first = driver.connect(&other).await;
+    let second = driver.connect(&other).await;
+    let address: Multiaddr = "/ip4/192.0.2.7/tcp/9000".parse().unwrap();
+    let peer = driver.peers.get_mut(&other.id).unwrap();
+    (peer.links[1].remote, peer.links[1].outbound) = (address.clone(), false);
+    assert!(peer.outbound && peer.shown == first);
+    driver.net.swarm.close_connection(first);
+    driver.until("closed", |driver| driver.links(&other) == [second]).await;
+    let peer = &driver.peers[&other.id];
+    assert_eq!((&peer.remote, peer.outbound, peer.shown), (&address, false, second));
+    let is_told = |event: &Event| matches!(event, Event::PeerMoved { peer, address: at, outbound: false } if *peer == other.id && *at == address);
+    assert!(driver.sink.0.iter().any(is_told));
     other.stop().await;
 }
