@@ -101,6 +101,14 @@ impl Driver<'_, Sink> {
         peer.into_iter().flat_map(|peer| &peer.links).map(|link| link.id).collect()
     }
 
+    fn is_dialling(&self, other: &Other) -> bool {
+        self.seeking.is_dialling(&other.id)
+    }
+
+    fn known(&self) -> Vec<PeerId> {
+        self.seeking.known_peers()
+    }
+
     fn gossip_score(&self, other: &Other) -> f64 {
         self.net.swarm.behaviour().gossip.peer_score(&other.id).unwrap()
     }
@@ -229,4 +237,32 @@ async fn the_host_is_told_of_the_connection_that_is_left() {
     let is_told = |event: &Event| matches!(event, Event::PeerMoved { peer, address: at, outbound: false } if *peer == other.id && *at == address);
     assert!(driver.sink.0.iter().any(is_told));
     other.stop().await;
+}
+
+#[tokio::test]
+async fn a_limit_of_this_node_is_no_failure_of_the_peers_it_keeps_from_being_dialled() {
+    let (other, third, mut sink) = (Other::start(), Other::start(), Sink::default());
+    let path = std::env::temp_dir().join(format!("preconf-limited-{}", std::process::id()));
+    std::fs::write(&path, format!("{}\n", other.address)).unwrap();
+    let mut limited = Config { known_peers_file: Some(path.clone()), ..config() };
+    limited.caps.established_outgoing = Some(1);
+    limited.gater.protected_peers = vec![third.id];
+    let (node, _handle) = Node::build(limited).unwrap();
+    let (mut driver, _closing) = node.driver(&mut sink);
+    driver.connect(&third).await;
+    for _ in 0..20 {
+        driver.now += Duration::from_secs(1000);
+        driver.dial_candidates();
+        assert!(driver.is_dialling(&other));
+        driver.until("refused", |driver| !driver.is_dialling(&other)).await;
+    }
+    assert_eq!(driver.known(), [other.id]);
+    driver.net.swarm.disconnect_peer_id(third.id).unwrap();
+    driver.until("gone", |driver| driver.peers.is_empty()).await;
+    driver.now += Duration::from_secs(10);
+    driver.dial_candidates();
+    driver.until("reached", |driver| driver.peers.contains_key(&other.id)).await;
+    std::fs::remove_file(path).unwrap();
+    other.stop().await;
+    third.stop().await;
 }
