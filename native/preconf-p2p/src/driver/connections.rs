@@ -1,6 +1,6 @@
 //! Peers and their connections.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use libp2p::{
     Multiaddr, PeerId,
@@ -77,6 +77,8 @@ pub(super) struct Link {
     pub(super) outbound: bool,
     /// Where it came from or went to.
     pub(super) remote: Multiaddr,
+    /// At which address of this node the peer arrived by itself.
+    pub(super) came_to: Option<IpAddr>,
     /// When the peer last answered a ping on it; at first, when it came up.
     heard: Instant,
 }
@@ -93,8 +95,9 @@ impl<S: EventSink> Driver<'_, S> {
         self.shared.counters.connections.add(1);
         let dialled = endpoint.is_dialer().then(|| endpoint.get_remote_address().clone());
         let (outbound, remote) = (endpoint.is_dialer(), remote_of(id, endpoint));
-        let link = Link { id: connection, relayed: endpoint.is_relayed(), outbound, remote, heard: self.now };
-        self.on_inbound(id, endpoint);
+        let came_to = self.on_inbound(id, endpoint);
+        let (relayed, heard) = (endpoint.is_relayed(), self.now);
+        let link = Link { id: connection, relayed, outbound, remote, came_to, heard };
         if self.peers.contains_key(&id) {
             self.on_further_connection(id, connection, endpoint);
         }

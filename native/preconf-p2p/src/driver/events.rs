@@ -46,6 +46,7 @@ impl<S: EventSink> Driver<'_, S> {
                 self.sink.control(Event::Listening(address));
             }
             SwarmEvent::ExpiredListenAddr { address, .. } => {
+                self.on_listen_address_gone(&address);
                 self.sink.control(Event::ListenerClosed { address, error: String::new() });
             }
             SwarmEvent::ListenerClosed { listener_id, addresses, reason } => {
