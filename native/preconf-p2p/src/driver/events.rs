@@ -53,6 +53,7 @@ impl<S: EventSink> Driver<'_, S> {
                 let error = reason.err().map(|error| bounded(&error.to_string())).unwrap_or_default();
                 self.on_listener_closed(listener_id, &error);
                 for address in addresses {
+                    self.on_listen_address_gone(&address);
                     self.sink.control(Event::ListenerClosed { address, error: error.clone() });
                 }
             }

@@ -26,7 +26,7 @@ const LOG_EVERY: u32 = 10;
 
 /// Where this node stands towards the outside.
 pub(super) struct Nat {
-    reach: Reach,
+    pub(super) reach: Reach,
     told: Option<Known>,
     relays: Relays,
     uses_relays: bool,

@@ -14,6 +14,7 @@ use crate::{
     Gossip, Handle, Node,
     behaviour::{PING_TIMEOUT, SILENCE},
     gater::Target,
+    nat::{Evidence, Reachability},
 };
 
 /// Longer than anything here takes.
@@ -45,6 +46,12 @@ fn config() -> Config {
         mesh: crate::MeshSize::SMALL,
         ..Config::default()
     }
+}
+
+/// An address of this machine that nobody listens at.
+fn tcp() -> Multiaddr {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    format!("/ip4/127.0.0.1/tcp/{}", free.port()).parse().unwrap()
 }
 
 /// A node that runs by itself.
@@ -175,8 +182,7 @@ async fn a_peer_that_comes_again_while_its_old_connection_closes_is_watched_on()
 
 #[tokio::test]
 async fn a_block_that_hits_one_of_two_connections_leaves_the_peer() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let tcp: Multiaddr = format!("/ip4/127.0.0.1/tcp/{}", free.port()).parse().unwrap();
+    let tcp = tcp();
     let with_tcp = || Config { enable_tcp: true, ..config() };
     let mut listening = with_tcp();
     listening.listen.push(tcp.clone());
@@ -265,4 +271,22 @@ async fn a_limit_of_this_node_is_no_failure_of_the_peers_it_keeps_from_being_dia
     std::fs::remove_file(path).unwrap();
     other.stop().await;
     third.stop().await;
+}
+
+#[tokio::test]
+async fn where_a_node_is_reached_is_tested_anew_when_it_has_moved() {
+    let local = |listen| Config { listen, enable_tcp: true, local_network: true, ..config() };
+    let (other, mut sink) = (Other::start_with(local(vec![tcp()])), Sink::default());
+    let (node, _handle) = Node::build(local(vec![tcp(), tcp()])).unwrap();
+    let (mut driver, _closing) = node.driver(&mut sink);
+    driver.connect(&other).await;
+    let known = |driver: &Driver<'_, Sink>| driver.nat.reach.known();
+    driver.until("both are tested", |driver| known(driver).addresses.len() == 2).await;
+    // The connection that dialled back is no evidence here.
+    let gone = driver.net.listeners()[0];
+    driver.net.swarm.remove_listener(gone);
+    driver.until("forgotten", |driver| known(driver).addresses.is_empty()).await;
+    driver.until("found again", |driver| known(driver).addresses.len() == 1).await;
+    assert_eq!((known(&driver).reachability, known(&driver).evidence), (Reachability::Public, Evidence::AutoNat));
+    other.stop().await;
 }

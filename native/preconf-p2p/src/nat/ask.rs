@@ -13,7 +13,7 @@ use std::{
 use libp2p::{
     Multiaddr, PeerId, StreamProtocol,
     autonat::v2::client,
-    core::{ConnectedPoint, Endpoint, transport::PortUse, upgrade::DeniedUpgrade},
+    core::{ConnectedPoint, Endpoint, transport::PortUse},
     swarm::{
         ConnectionClosed, ConnectionDenied, ConnectionHandler, ConnectionHandlerEvent, ConnectionId, ExpiredListenAddr,
         FromSwarm, NetworkBehaviour, NewExternalAddrCandidate, NotifyHandler, SubstreamProtocol, THandler,
@@ -324,5 +324,36 @@ impl NetworkBehaviour for Behaviour {
             }
             self.renew();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(behaviour: &mut Behaviour, address: &str) {
+        let addr = &address.parse().unwrap();
+        behaviour.on_swarm_event(FromSwarm::NewExternalAddrCandidate(NewExternalAddrCandidate { addr }));
+    }
+
+    #[tokio::test]
+    async fn no_number_of_addresses_that_peers_name_is_kept() {
+        let mut behaviour = Behaviour::new(false);
+        for private in ["/ip4/10.0.0.1/tcp/1", "/dns4/localhost/tcp/1", "/memory/7"] {
+            name(&mut behaviour, private);
+        }
+        assert!(behaviour.candidates.is_empty());
+        for _ in 0..3 {
+            name(&mut behaviour, "/ip4/8.8.4.4/tcp/9000");
+        }
+        for port in 0..1000 {
+            name(&mut behaviour, &format!("/ip4/8.8.8.8/tcp/{port}"));
+        }
+        assert_eq!(behaviour.candidates.len(), MAX);
+        behaviour.renew();
+        assert_eq!(behaviour.candidates.len(), KEPT, "others find places");
+        assert!(behaviour.candidates.contains_key(&"/ip4/8.8.4.4/tcp/9000".parse().unwrap()), "several peers named it");
+        name(&mut behaviour, "/ip4/1.1.1.1/tcp/9000");
+        assert_eq!(behaviour.candidates.len(), KEPT + 1);
     }
 }
