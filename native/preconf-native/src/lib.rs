@@ -6,7 +6,7 @@
 //!   other than Ok may come with a text in it: what, where, what to do. It is left alone when the status is Ok.
 //! - Only blittable types cross: flags are a `u8` of 0 or 1, texts are UTF-8 with a length, never zero-terminated.
 //! - A null pointer where one is needed is `NullPointer`; one that goes with a length may be null when that is 0.
-//!   Output may overlap input, except in `pcn_frame_encode`.
+//!   Output may overlap input, except in `pcn_frame_encode` and `pcn_recover_batch`.
 //! - At load, `pcn_abi` tells the ABI's version and each struct's size; a caller built for others must not go on.
 //! - Any function may be called from any thread at any time, but there is one reader: `pcn_node_events` and
 //!   `pcn_node_advance` by a second thread while the first is inside are `Busy`.

@@ -44,7 +44,7 @@ pub(crate) struct Node {
 /// The ring's end of the host. Whoever holds its lock is the one reader.
 struct Reader {
     consumer: Consumer<PcnEvent>,
-    /// The `Stopped` event was advanced over.
+    /// The `Stopped` event was advanced over, or the node is freed.
     finished: bool,
 }
 
@@ -197,9 +197,10 @@ impl Node {
         self.life.wait_joined(timeout) && self.join_reaper()
     }
 
-    /// Whether nothing of the node runs and nobody reads its ring.
+    /// Whether nothing of the node runs and nobody reads its ring. When so, a reader on its way in finds nothing any more:
+    /// what it would be shown may be freed before it looks.
     pub(crate) fn may_free(&self) -> bool {
-        self.life.is_joined() && self.join_reaper() && self.reader().is_ok()
+        self.life.is_joined() && self.join_reaper() && self.reader().map(|mut reader| reader.finished = true).is_ok()
     }
 
     /// The reaper has said its last word; joining it takes no time.
@@ -314,5 +315,28 @@ fn verdict_of(verdict: u8) -> Verdict {
         0 => Verdict::Accept,
         1 => Verdict::Ignore,
         _ => Verdict::Reject,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_on_its_way_in_when_the_node_is_freed_is_told_that_it_stopped() {
+        let p2p = preconf_p2p::Config { enable_quic: false, ..preconf_p2p::Config::default() };
+        let (ring_slots, ring_reserved) = (64, 16);
+        let settings =
+            Settings { p2p, worker_threads: 1, ring_slots, ring_reserved, max_leased_bytes: 1 << 20, log_level: 0 };
+        let token = start(settings).unwrap_or_else(|failure| panic!("{}", failure.text));
+        // As a reader has it that comes first to the table and last to the reader's lock.
+        let node = table::nodes().get(token).expect("it lives");
+        node.request_stop();
+        assert!(node.wait_stopped(Some(STOP_GRACE)));
+        let unread = node.waker.used();
+        assert!(unread > 0, "Stopped at least");
+        table::nodes().remove_if(token, Node::may_free).unwrap_or_else(|failure| panic!("{}", failure.text));
+        let late = node.wait_events(Some(Duration::ZERO));
+        assert!(matches!(late, Err(Failure { status: PcnStatus::Stopped, .. })));
     }
 }

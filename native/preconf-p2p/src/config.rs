@@ -135,7 +135,8 @@ pub struct Config {
     pub max_concurrent_streams: usize,
     /// Inbound streams of one peer, over all its connections; one more is reset.
     pub max_peer_streams: usize,
-    /// Inbound streams of all peers; each may hold up to 256 KiB unread.
+    /// Inbound streams of all peers. Over TCP each may hold 256 KiB unread, and more as it proves to be quick; over QUIC
+    /// 1 MiB, and all of a connection 4 MiB.
     pub max_streams: usize,
     /// Connection caps.
     pub caps: ConnectionCaps,

@@ -128,7 +128,8 @@ pub enum Event {
         /// Why, for people.
         cause: String,
     },
-    /// A peer is connected another way now: directly instead of through a relay, or the other way round.
+    /// A peer is connected another way now: directly instead of through a relay, or by what is left when the connection last
+    /// told of has closed.
     PeerMoved {
         /// Who.
         peer: PeerId,

@@ -37,7 +37,7 @@ pub struct Node {
 }
 
 /// Closes admission when the node is gone, however it went.
-struct Closing(Arc<Shared>);
+pub(crate) struct Closing(Arc<Shared>);
 
 impl Drop for Closing {
     fn drop(&mut self) {
@@ -91,8 +91,14 @@ impl Node {
     /// task only. When it returns, all that was pending has ended; [`crate::Event::Stopped`] and
     /// [`crate::Event::Faulted`] are left to the caller.
     pub async fn run<S: EventSink>(self, sink: &mut S) {
+        let (driver, _closing) = self.driver(sink);
+        driver.run().await;
+    }
+
+    /// The node's task, and what has to outlive it.
+    pub(crate) fn driver<S: EventSink>(self, sink: &mut S) -> (Driver<'_, S>, Closing) {
         let shared = Arc::clone(&self.shared.0);
-        Driver::new(self.net, shared, self.ledgers, self.discovery, &self.config, sink).run().await;
+        (Driver::new(self.net, shared, self.ledgers, self.discovery, &self.config, sink), self.shared)
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 mod common;
-use common::vector_file;
+use common::{counted, vector_file};
 
 /// As Kona resolves: the system's first address of the family.
 fn resolve(name: &str, family: Family) -> Option<IpAddr> {
@@ -72,7 +72,7 @@ fn every_step_of_every_trace() {
     let data = &file["data"];
     assert_eq!(data.as_object().unwrap().len(), 2, "beside the note and the traces nothing is read");
     let traces = data["traces"].as_array().unwrap();
-    assert_eq!(traces.len(), 13, "a trace was added or lost");
+    counted(traces.len(), 13);
     let mut steps = 0;
     for trace in traces {
         assert_eq!(trace.as_object().unwrap().len(), 4, "a field was not read");
@@ -88,5 +88,5 @@ fn every_step_of_every_trace() {
             steps += 1;
         }
     }
-    assert_eq!(steps, 157, "a step was added or lost");
+    counted(steps, 157);
 }

@@ -13,7 +13,7 @@ use preconf_p2p::{
 use serde_json::Value;
 
 mod common;
-use common::{hex, vector_file};
+use common::{counted, hex, is_projects_own, vector_file};
 
 fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value[key].as_str().unwrap_or_else(|| panic!("{key} is a text"))
@@ -27,7 +27,7 @@ fn number(value: &Value, key: &str) -> u64 {
 fn message_ids() {
     let file = vector_file("gossip_config.json");
     let cases = file["data"]["message_id_fn"]["vectors"].as_array().unwrap();
-    assert_eq!(cases.len(), 35, "a case was added or lost");
+    counted(cases.len(), 35);
     for case in cases {
         let (name, data) = (text(case, "name"), hex(text(case, "data")));
         let id = message_id(MessageIdMode::Kona, text(case, "topic"), &data);
@@ -40,7 +40,7 @@ fn message_ids() {
 fn names() {
     let file = vector_file("topics.json");
     let cases = file["data"]["cases"].as_array().unwrap();
-    assert_eq!(cases.len(), 26, "a case was added or lost");
+    counted(cases.len(), 26);
     for case in cases {
         let chain: u64 = text(case, "chain_id").parse().unwrap();
         let commitments = topic_name(chain, Topic::Commitments);
@@ -87,8 +87,8 @@ fn frame_of(case: &Value) -> Vec<u8> {
 
 /// Where this reader is stricter than the reference's, on purpose: a length that overflows 32 bits is no length, while
 /// the reference takes it modulo 2³².
-fn stricter(name: &str) -> bool {
-    name.starts_with("5-byte varint with bit")
+fn length_overflows(frame: &[u8]) -> bool {
+    matches!(frame, [0x80..=0xff, 0x80..=0xff, 0x80..=0xff, 0x80..=0xff, 0x10..=0x7f, ..])
 }
 
 /// What the reference refuses beyond the frame, in the SSZ, which is the host's to decode.
@@ -100,7 +100,7 @@ fn refused_by_ssz(case: &Value) -> bool {
 fn frames() {
     let file = vector_file("codec.json");
     let cases = file["data"]["frames"].as_array().unwrap();
-    assert_eq!(cases.len(), 202, "a case was added or lost");
+    counted(cases.len(), 202);
     let mut stricter_cases = 0;
     for case in cases {
         let (protocol, direction) = (protocol_of(case), direction_of(case));
@@ -112,7 +112,7 @@ fn frames() {
         let mut rest = frame.as_slice();
         let result = futures::executor::block_on(read_frame(&mut rest, cap));
         match text(case, "verdict") {
-            "accept" if stricter(text(case, "name")) => {
+            "accept" if length_overflows(&frame) => {
                 stricter_cases += 1;
                 assert!(matches!(result, Err(FrameError::BadLength)), "{name}: {result:?}");
             }
@@ -131,7 +131,9 @@ fn frames() {
             other => panic!("{name}: unknown verdict {other}"),
         }
     }
-    assert_eq!(stricter_cases, 12, "the list of stricter cases is wrong");
+    if is_projects_own() {
+        assert_eq!(stricter_cases, 12, "other cases are taken for stricter ones");
+    }
 }
 
 fn check_refusal(name: &str, error: &str, frame: &[u8], result: Result<Vec<u8>, FrameError>) {
@@ -153,7 +155,7 @@ fn check_refusal(name: &str, error: &str, frame: &[u8], result: Result<Vec<u8>, 
 fn frame_lengths_and_caps() {
     let file = vector_file("codec.json");
     let encodings = file["data"]["varint_encodings"].as_array().unwrap();
-    assert_eq!(encodings.len(), 21, "a case was added or lost");
+    counted(encodings.len(), 21);
     for case in encodings {
         let value = u32::try_from(number(case, "value")).unwrap();
         let (bytes, used) = encode_length(value);

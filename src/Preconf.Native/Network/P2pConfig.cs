@@ -309,7 +309,7 @@ public sealed class ConnectionOptions
     /// <summary>Inbound streams of one peer, over all its connections; one more is reset. Default 320: three protocols at <see cref="P2pConfig.MaxConcurrentStreams"/>, and gossip.</summary>
     public int MaxStreamsPerPeer { get; set; } = 320;
 
-    /// <summary>Inbound streams of all peers; each may hold up to 256 KiB unread. Default 4096.</summary>
+    /// <summary>Inbound streams of all peers; over TCP each may hold 256 KiB unread, and more as it proves to be quick; over QUIC 1 MiB, and all of a connection 4 MiB. Default 4096.</summary>
     public int MaxStreamsTotal { get; set; } = 4096;
 
     /// <summary>Addresses of a peer tried at once, 1 to 255. Default 16.</summary>

@@ -12,7 +12,11 @@ use libp2p::{
 };
 use tokio::{task::JoinHandle, time::Instant};
 
-use super::{Driver, connections::Peer, dials::to_peer};
+use super::{
+    Driver,
+    connections::Peer,
+    dials::{is_own_limit, to_peer},
+};
 use crate::{
     CandidateSource, Config, EventSink,
     gater::ip_in,
@@ -23,6 +27,8 @@ use crate::{
 
 /// A peer that left is dialled again no sooner; others come first.
 const AFTER_LOSS: Duration = Duration::from_secs(1);
+/// One that a limit of this node kept from being dialled.
+const AT_LIMIT: Duration = Duration::from_secs(10);
 /// One that was dropped for being too many.
 const AFTER_DROP: Duration = Duration::from_secs(600);
 /// A peer that this node dialled is worth keeping when it has been of use for so long, or has brought anything good.
@@ -60,6 +66,17 @@ impl Seeking {
             saving: None,
             saved: now,
         }
+    }
+}
+
+#[cfg(test)]
+impl Seeking {
+    pub(super) fn is_dialling(&self, peer: &PeerId) -> bool {
+        self.flights.values().any(|flying| flying == peer)
+    }
+
+    pub(super) fn known_peers(&self) -> Vec<PeerId> {
+        self.known.iter().flat_map(KnownGood::peers).map(|(peer, _)| peer).collect()
     }
 }
 
@@ -102,7 +119,7 @@ impl<S: EventSink> Driver<'_, S> {
                 Err(DialError::DialPeerConditionFalse(_)) => self.seeking.table.rest(&peer, AFTER_LOSS, self.now),
                 Err(error) => {
                     tracing::debug!(%peer, %error, "candidate not dialled");
-                    self.candidate_failed(peer);
+                    self.candidate_failed(peer, &error);
                 }
             }
         }
@@ -119,15 +136,20 @@ impl<S: EventSink> Driver<'_, S> {
         }
     }
 
-    pub(super) fn candidate_dial_failed(&mut self, connection: ConnectionId) {
+    pub(super) fn candidate_dial_failed(&mut self, connection: ConnectionId, error: &DialError) {
         if let Some(peer) = self.seeking.flights.remove(&connection)
             && !self.peers.contains_key(&peer)
         {
-            self.candidate_failed(peer);
+            self.candidate_failed(peer, error);
         }
     }
 
-    fn candidate_failed(&mut self, peer: PeerId) {
+    fn candidate_failed(&mut self, peer: PeerId, error: &DialError) {
+        if is_own_limit(error) {
+            let pause = self.dials.spread(AT_LIMIT);
+            self.seeking.table.rest(&peer, pause, self.now);
+            return;
+        }
         let dials = &mut self.dials;
         self.seeking.table.failed(&peer, self.now, |pause| dials.spread(pause));
         // With nobody connected, it may be this node that reaches nobody.

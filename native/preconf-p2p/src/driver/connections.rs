@@ -1,6 +1,6 @@
 //! Peers and their connections.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use libp2p::{
     Multiaddr, PeerId,
@@ -51,15 +51,17 @@ pub(super) struct Peer {
     told: Option<Instant>,
     /// It is kept out of the mesh until it takes what is queued.
     benched: bool,
-    answers_pings: bool,
+    pub(super) answers_pings: bool,
     pub(super) links: Vec<Link>,
     /// It lets others be reached through it.
     pub(super) offers_relay: bool,
     /// Where this node last reached it.
     pub(super) dialled: Option<Multiaddr>,
-    /// Where its first connection came from or went to.
+    /// The connection that the host was told of,
+    pub(super) shown: ConnectionId,
+    /// where it came from or went to,
     pub(super) remote: Multiaddr,
-    /// This node dialled its first connection.
+    /// and whether this node dialled it.
     pub(super) outbound: bool,
     /// Since when it is connected.
     pub(super) since: Instant,
@@ -68,10 +70,17 @@ pub(super) struct Peer {
 }
 
 /// One connection with a peer.
-#[derive(Clone, Copy)]
 pub(super) struct Link {
     pub(super) id: ConnectionId,
     pub(super) relayed: bool,
+    /// This node dialled it.
+    pub(super) outbound: bool,
+    /// Where it came from or went to.
+    pub(super) remote: Multiaddr,
+    /// At which address of this node the peer arrived by itself.
+    pub(super) came_to: Option<IpAddr>,
+    /// When the peer last answered a ping on it; at first, when it came up.
+    heard: Instant,
 }
 
 /// How often, and when last, this node had to give up its connections with a peer that took nothing.
@@ -85,14 +94,18 @@ impl<S: EventSink> Driver<'_, S> {
     pub(super) fn on_connected(&mut self, id: PeerId, connection: ConnectionId, endpoint: &ConnectedPoint) {
         self.shared.counters.connections.add(1);
         let dialled = endpoint.is_dialer().then(|| endpoint.get_remote_address().clone());
-        let link = Link { id: connection, relayed: endpoint.is_relayed() };
-        self.on_inbound(id, endpoint);
+        let (outbound, remote) = (endpoint.is_dialer(), remote_of(id, endpoint));
+        let came_to = self.on_inbound(id, endpoint);
+        let (relayed, heard) = (endpoint.is_relayed(), self.now);
+        let link = Link { id: connection, relayed, outbound, remote, came_to, heard };
         if self.peers.contains_key(&id) {
             self.on_further_connection(id, connection, endpoint);
         }
         if let Some(peer) = self.peers.get_mut(&id) {
             peer.links.push(link);
             peer.dialled = dialled.or(peer.dialled.take());
+            // Whatever was closed, the peer stays.
+            peer.closing = None;
         } else {
             let peer = Peer {
                 ledger: self.ledgers.of(id),
@@ -103,21 +116,21 @@ impl<S: EventSink> Driver<'_, S> {
                 told: None,
                 benched: false,
                 answers_pings: false,
+                shown: connection,
+                remote: link.remote.clone(),
+                outbound,
                 links: vec![link],
                 offers_relay: false,
                 dialled,
-                remote: remote_of(id, endpoint),
-                outbound: endpoint.is_dialer(),
                 since: self.now,
                 closing: None,
             };
             self.peers.insert(id, peer);
             self.shared.counters.peers.set(self.peers.len() as u64);
-            if let Some(score) = self.scores.get(&id) {
-                self.net.swarm.behaviour_mut().gossip.set_application_score(&id, *score);
-            }
+            // gossipsub may still have the score that kept it out of the mesh before.
+            self.apply_score(id);
             let address = remote_of(id, endpoint);
-            self.sink.control(Event::PeerConnected { peer: id, address, outbound: endpoint.is_dialer() });
+            self.sink.control(Event::PeerConnected { peer: id, address, outbound });
         }
         self.keep_if_wanted(id);
         self.dial_succeeded(id, connection);
@@ -131,6 +144,7 @@ impl<S: EventSink> Driver<'_, S> {
         if !peer.links.is_empty() {
             peer.ledger.moved();
             self.changed.insert(id);
+            self.show_another(id);
             return;
         }
         self.changed.remove(&id);
@@ -147,6 +161,21 @@ impl<S: EventSink> Driver<'_, S> {
         self.candidate_lost(id);
     }
 
+    /// The host is told of another connection with a peer when the one it knows is gone: a direct one before a relayed one.
+    fn show_another(&mut self, id: PeerId) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        if peer.links.iter().any(|link| link.id == peer.shown) {
+            return;
+        }
+        let Some(link) = peer.links.iter().min_by_key(|link| link.relayed) else { return };
+        peer.shown = link.id;
+        if (&peer.remote, peer.outbound) != (&link.remote, link.outbound) {
+            (peer.remote, peer.outbound) = (link.remote.clone(), link.outbound);
+            let (address, outbound) = (peer.remote.clone(), peer.outbound);
+            self.sink.control(Event::PeerMoved { peer: id, address, outbound });
+        }
+    }
+
     /// Closes all connections with a peer.
     pub(super) fn disconnect(&mut self, id: PeerId, cause: &'static str) {
         if let Some(peer) = self.peers.get_mut(&id) {
@@ -155,13 +184,17 @@ impl<S: EventSink> Driver<'_, S> {
         }
     }
 
-    /// Has the connections that are left of several look for messages.
-    pub(super) fn look_at_changed(&mut self) {
-        for id in &self.changed {
-            for link in self.peers.get(id).into_iter().flat_map(|peer| &peer.links) {
-                self.net.swarm.behaviour_mut().keep.look(*id, link.id);
+    /// Has the connections that are left of several look for messages until one has a gossip stream: at once when a message
+    /// waits, at ticks for the rest, which may never come.
+    pub(super) fn look_at_changed(&mut self, ticked: bool) {
+        let (peers, keep) = (&self.peers, &mut self.net.swarm.behaviour_mut().keep);
+        self.changed.retain(|id| {
+            let Some(peer) = peers.get(id).filter(|peer| !peer.ledger.has_outbound()) else { return false };
+            if ticked || peer.ledger.queued().1 > 0 {
+                peer.links.iter().for_each(|link| keep.look(*id, link.id));
             }
-        }
+            true
+        });
     }
 
     pub(super) fn set_blocked(&mut self, id: PeerId, blocked: bool) {
@@ -186,11 +219,13 @@ impl<S: EventSink> Driver<'_, S> {
             }
             return;
         }
-        for (id, connection) in self.net.swarm.behaviour().gater.blocked_connections(&target) {
-            if let Some(peer) = self.peers.get_mut(&id) {
+        let blocked = self.net.swarm.behaviour().gater.blocked_connections(&target);
+        for (id, connection) in &blocked {
+            let is_blocked = |link: &Link| blocked.iter().any(|(_, blocked)| *blocked == link.id);
+            if let Some(peer) = self.peers.get_mut(id).filter(|peer| peer.links.iter().all(is_blocked)) {
                 peer.closing = Some("blocked");
             }
-            self.net.swarm.close_connection(connection);
+            self.net.swarm.close_connection(*connection);
         }
     }
 
@@ -258,20 +293,41 @@ impl<S: EventSink> Driver<'_, S> {
         }
     }
 
-    pub(super) fn on_pong(&mut self, id: PeerId) {
+    pub(super) fn on_pong(&mut self, id: PeerId, connection: ConnectionId) {
         if let Some(peer) = self.peers.get_mut(&id) {
             peer.answers_pings = true;
+            if let Some(link) = peer.links.iter_mut().find(|link| link.id == connection) {
+                link.heard = self.now;
+            }
         }
     }
 
-    /// A ping was lost. A connection that still brings bytes is only slow.
+    /// A ping was lost. The only connection is but slow while it brings bytes; of several it is not known which one does,
+    /// and the peer has another.
     pub(super) fn on_ping_lost(&mut self, id: PeerId, connection: ConnectionId) {
         let now = self.now;
         let Some(peer) = self.peers.get_mut(&id) else { return };
+        let is_only = peer.links.iter().all(|link| link.id == connection);
         let heard = peer.ledger.health(now).last_read;
-        if heard.is_none() || is_over(heard, PING_TIMEOUT, now) {
-            peer.closing = Some("no answer to a ping");
+        if !is_only || heard.is_none() || is_over(heard, PING_TIMEOUT, now) {
+            if is_only {
+                peer.closing = Some("no answer to a ping");
+            }
             self.net.swarm.close_connection(connection);
+        }
+    }
+
+    /// Closes what is dead of several connections with a peer. Messages go into any of them, and the bytes of one say
+    /// nothing of the others: the answers to pings tell. The one heard last is left to the ways of those that are alone.
+    fn close_silent(&mut self, id: PeerId) {
+        let now = self.now;
+        let Some(peer) = self.peers.get(&id).filter(|peer| peer.answers_pings && peer.links.len() > 1) else { return };
+        let Some(last) = peer.links.iter().max_by_key(|link| link.heard).map(|link| link.id) else { return };
+        for link in &peer.links {
+            if link.id != last && is_over(Some(link.heard), SILENCE, now) {
+                tracing::debug!(peer = %id, remote = %link.remote, "a connection is dead and another one is not");
+                self.net.swarm.close_connection(link.id);
+            }
         }
     }
 
@@ -283,6 +339,7 @@ impl<S: EventSink> Driver<'_, S> {
             self.refresh_publishable(id);
             self.keep_if_wanted(id);
             self.tell_missed(id);
+            self.close_silent(id);
             let Some(peer) = self.peers.get_mut(&id) else { continue };
             if peer.benched {
                 peer.benched = peer.ledger.queued().0 > 0;

@@ -249,7 +249,7 @@ impl<S: EventSink> Driver<'_, S> {
             let there = peer.filter(|peer| is_crossed(error) && self.peers.contains_key(peer));
             self.dial_ended(token, there.ok_or_else(|| failure_of(error)));
         }
-        self.candidate_dial_failed(connection);
+        self.candidate_dial_failed(connection, error);
         if let Some(peer) = self.dials.flights.remove(&connection) {
             self.static_failed(peer, error);
         }
@@ -319,6 +319,11 @@ impl<S: EventSink> Driver<'_, S> {
 
 fn is_crossed(error: &DialError) -> bool {
     matches!(error, DialError::Denied { cause } if cause.downcast_ref::<Crossed>().is_some())
+}
+
+/// Whether a dial came to nothing for a limit of this node: it says nothing of the peer.
+pub(super) fn is_own_limit(error: &DialError) -> bool {
+    failure_of(error).0 == DialFailure::Limit
 }
 
 /// The typed cause of a failed dial, and its text.

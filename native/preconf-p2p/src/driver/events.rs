@@ -46,12 +46,14 @@ impl<S: EventSink> Driver<'_, S> {
                 self.sink.control(Event::Listening(address));
             }
             SwarmEvent::ExpiredListenAddr { address, .. } => {
+                self.on_listen_address_gone(&address);
                 self.sink.control(Event::ListenerClosed { address, error: String::new() });
             }
             SwarmEvent::ListenerClosed { listener_id, addresses, reason } => {
                 let error = reason.err().map(|error| bounded(&error.to_string())).unwrap_or_default();
                 self.on_listener_closed(listener_id, &error);
                 for address in addresses {
+                    self.on_listen_address_gone(&address);
                     self.sink.control(Event::ListenerClosed { address, error: error.clone() });
                 }
             }
@@ -105,7 +107,7 @@ impl<S: EventSink> Driver<'_, S> {
 
     fn on_ping_event(&mut self, event: ping::Event) {
         match event.result {
-            Ok(_) => self.on_pong(event.peer),
+            Ok(_) => self.on_pong(event.peer, event.connection),
             Err(ping::Failure::Unsupported) => {}
             Err(ping::Failure::Timeout | ping::Failure::Other { .. }) => {
                 self.on_ping_lost(event.peer, event.connection);

@@ -31,6 +31,8 @@ mod events;
 mod nat;
 mod outbox;
 mod requests;
+#[cfg(test)]
+mod tests;
 mod verdicts;
 
 use candidates::Seeking;
@@ -74,7 +76,7 @@ pub(crate) struct Driver<'a, S> {
     /// The host's scores, for peers that come (again) later.
     scores: HashMap<PeerId, f64>,
     strikes: HashMap<PeerId, Strikes>,
-    /// Peers of whose connections one has closed and others have not.
+    /// Peers of whose connections one has closed, and the others have no gossip stream yet.
     changed: HashSet<PeerId>,
     outbox: Outbox,
     verdicts: Verdicts,
@@ -165,7 +167,7 @@ impl<'a, S: EventSink> Driver<'a, S> {
             if ticked {
                 self.tick();
             }
-            self.look_at_changed();
+            self.look_at_changed(ticked);
             let due = self.now + if self.has_deadlines() { TICK } else { IDLE_TICK };
             if ticked || due < ticker.deadline() {
                 ticker.as_mut().reset(due);

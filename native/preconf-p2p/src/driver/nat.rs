@@ -26,7 +26,7 @@ const LOG_EVERY: u32 = 10;
 
 /// Where this node stands towards the outside.
 pub(super) struct Nat {
-    reach: Reach,
+    pub(super) reach: Reach,
     told: Option<Known>,
     relays: Relays,
     uses_relays: bool,
@@ -71,7 +71,7 @@ impl<S: EventSink> Driver<'_, S> {
             Happened::DialledBack(address, server, reached) => {
                 tracing::debug!(%address, %server, reached, "dialled back");
                 self.found_at(&address, reached);
-                self.nat.reach.dialled_back(address, reached);
+                self.nat.reach.dialled_back(address, reached, self.now);
             }
             Happened::Punched(peer, result) => match result {
                 Ok(()) => tracing::info!(%peer, "reached directly: a hole was punched"),
@@ -127,23 +127,55 @@ impl<S: EventSink> Driver<'_, S> {
         self.nat.closing.extend(replaced.map(|link| (self.now + REPLACED, id, link)));
         if was_relayed {
             let (address, outbound) = (endpoint.get_remote_address().clone(), endpoint.is_dialer());
+            peer.shown = connection;
             peer.remote = address.clone();
             peer.outbound = outbound;
             self.sink.control(Event::PeerMoved { peer: id, address, outbound });
         }
     }
 
-    /// A peer came by itself: this node is reached. Not so when a hole was punched for it.
-    pub(super) fn on_inbound(&mut self, id: PeerId, endpoint: &ConnectedPoint) {
-        let ConnectedPoint::Listener { local_addr, send_back_addr } = endpoint else { return };
+    /// A peer came by itself: this node is reached. Not so when a hole was punched for it. Returns where it came to.
+    pub(super) fn on_inbound(&mut self, id: PeerId, endpoint: &ConnectedPoint) -> Option<IpAddr> {
+        let ConnectedPoint::Listener { local_addr, send_back_addr } = endpoint else { return None };
         let punched = self.peers.get(&id).is_some_and(|peer| peer.links.iter().any(|link| link.relayed));
         let stranger = ip_in(send_back_addr).is_some_and(|ip| is_reachable(ip, self.nat.local_network));
         if endpoint.is_relayed() || punched || !stranger {
-            return;
+            return None;
         }
-        self.nat.reach.inbound();
+        self.nat.reach.inbound(self.now);
         if ip_in(local_addr).is_some_and(|ip| is_reachable(ip, self.nat.local_network)) {
             self.net.swarm.add_external_address(local_addr.clone());
+        }
+        self.tell_reachability();
+        ip_in(local_addr)
+    }
+
+    /// A listener no longer has an address.
+    pub(super) fn on_listen_address_gone(&mut self, address: &Multiaddr) {
+        let Some(ip) = ip_in(address).filter(|_| !is_relayed(address)) else { return };
+        for link in self.peers.values_mut().flat_map(|peer| &mut peer.links) {
+            link.came_to.take_if(|to| *to == ip);
+        }
+        let gone = self.nat.reach.moved(ip);
+        self.no_longer_at(&gone);
+    }
+
+    /// What was found out of how this node is reached does not hold for ever. While a peer that came stays, this node is
+    /// where it was.
+    fn forget_reachability(&mut self) {
+        if self.peers.values().flat_map(|peer| &peer.links).any(|link| link.came_to.is_some()) {
+            self.nat.reach.inbound(self.now);
+        }
+        let (gone, has_changed) = self.nat.reach.lapse(self.now);
+        if has_changed {
+            self.no_longer_at(&gone);
+        }
+    }
+
+    fn no_longer_at(&mut self, addresses: &[Multiaddr]) {
+        for address in addresses {
+            tracing::info!(%address, "not known to be reached here any more");
+            self.net.swarm.remove_external_address(address);
         }
         self.tell_reachability();
     }
@@ -184,10 +216,12 @@ impl<S: EventSink> Driver<'_, S> {
     /// What is due by time alone: connections to close, relays to ask.
     pub(super) fn tick_nat(&mut self) {
         self.close_replaced();
+        self.forget_reachability();
         if !self.nat.uses_relays {
             return;
         }
-        let needed = matches!(self.nat.reach.known().reachability, Reachability::Private | Reachability::Relayed);
+        let is = self.nat.told.as_ref().map(|told| told.reachability);
+        let needed = matches!(is, Some(Reachability::Private | Reachability::Relayed));
         let offers = self.peers.iter().filter(|(_, peer)| peer.offers_relay).filter_map(|(id, peer)| {
             let address = peer.dialled.as_ref().filter(|address| !is_relayed(address))?;
             Some(RelaySource { peer: *id, address: address.clone() })

@@ -13,6 +13,7 @@ use crate::{Config, gater::ip_in};
 
 mod answer;
 mod ask;
+mod punch;
 mod reach;
 mod relays;
 mod votes;
@@ -75,7 +76,7 @@ pub(crate) struct Behaviour {
     answer: Toggle<answer::Behaviour>,
     relayed: Toggle<relay::client::Behaviour>,
     relay: Toggle<relay::Behaviour>,
-    punch: Toggle<dcutr::Behaviour>,
+    punch: Toggle<punch::Behaviour>,
 }
 
 /// Something happened that the driver has to know.
@@ -106,7 +107,7 @@ impl Behaviour {
             answer: config.autonat_server.then(|| answer::Behaviour::new(local_network)).into(),
             relayed: relayed.into(),
             relay: config.relay_server.then(|| relay::Behaviour::new(local, served)).into(),
-            punch: punch.then(|| dcutr::Behaviour::new(local)).into(),
+            punch: punch.then(|| punch::Behaviour::new(local, local_network)).into(),
         }
     }
 

@@ -3,9 +3,11 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
+    time::Duration,
 };
 
 use libp2p::{Multiaddr, multiaddr::Protocol};
+use tokio::time::Instant;
 
 use crate::discovery::is_global;
 
@@ -49,6 +51,17 @@ pub(crate) struct Known {
 
 /// Addresses kept of each kind.
 const MAX: usize = 16;
+/// What was last so before this says nothing any more: addresses change. Tests are repeated twice as often.
+const LAPSES: Duration = Duration::from_secs(1800);
+
+/// What peers found at an address.
+#[derive(Debug)]
+struct Tested {
+    /// When it was last reached; `None` when it is not.
+    reached: Option<Instant>,
+    /// A later test failed. One alone may be the server's fault.
+    doubtful: bool,
+}
 
 /// Everything that was found out. The strongest evidence counts; what peers merely could not do says the least, for it may
 /// be their fault.
@@ -56,9 +69,9 @@ const MAX: usize = 16;
 pub(crate) struct Reach {
     configured: BTreeSet<Multiaddr>,
     mapped: BTreeSet<Multiaddr>,
-    tested: BTreeMap<Multiaddr, bool>,
+    tested: BTreeMap<Multiaddr, Tested>,
     relayed: BTreeSet<Multiaddr>,
-    inbound: bool,
+    inbound: Option<Instant>,
 }
 
 impl Reach {
@@ -80,26 +93,63 @@ impl Reach {
         set(&mut self.relayed, address, is_reserved);
     }
 
-    pub(crate) fn dialled_back(&mut self, address: Multiaddr, reached: bool) {
-        if self.tested.len() < MAX || self.tested.contains_key(&address) {
-            self.tested.insert(address, reached);
+    /// A test's result. An address that is reached takes the place of one that is not.
+    pub(crate) fn dialled_back(&mut self, address: Multiaddr, reached: bool, now: Instant) {
+        if let Some(known) = self.tested.get_mut(&address) {
+            known.doubtful = !reached;
+            known.reached = if reached { Some(now) } else { known.reached };
+            return;
+        }
+        let failed = self.tested.iter().find(|(_, known)| known.reached.is_none()).map(|(at, _)| at.clone());
+        if self.tested.len() >= MAX
+            && let Some(failed) = failed.filter(|_| reached)
+        {
+            self.tested.remove(&failed);
+        }
+        if self.tested.len() < MAX {
+            self.tested.insert(address, Tested { reached: reached.then_some(now), doubtful: false });
         }
     }
 
-    /// A peer connected that this node had not asked to.
-    pub(crate) fn inbound(&mut self) {
-        self.inbound = true;
+    /// A peer connected that this node had not asked to, or is still there.
+    pub(crate) fn inbound(&mut self, now: Instant) {
+        self.inbound = Some(now);
+    }
+
+    /// This node no longer has an IP address of its own. What peers found by that family is to be found anew.
+    pub(crate) fn moved(&mut self, from: IpAddr) -> Vec<Multiaddr> {
+        self.inbound = None;
+        let same_family = |at: &Multiaddr| socket_of(at).is_some_and(|ip| ip.is_ipv4() == from.is_ipv4());
+        self.tested.extract_if(.., |at, _| same_family(at)).map(|(at, _)| at).collect()
+    }
+
+    /// Forgets what has not been so for long. Returns where this node is reached no longer, and whether anything has changed.
+    pub(crate) fn lapse(&mut self, now: Instant) -> (Vec<Multiaddr>, bool) {
+        let is_over = |at: &Instant| now.saturating_duration_since(*at) >= LAPSES;
+        let has_inbound_lapsed = self.inbound.take_if(|at| is_over(at)).is_some();
+        let mut lapsed = Vec::new();
+        self.tested.retain(|address, known| {
+            if known.reached.take_if(|at| is_over(at)).is_none() {
+                return true;
+            }
+            lapsed.push(address.clone());
+            known.doubtful
+        });
+        let has_changed = has_inbound_lapsed || !lapsed.is_empty();
+        lapsed.retain(|address| !self.configured.contains(address) && !self.mapped.contains(address));
+        (lapsed, has_changed)
     }
 
     pub(crate) fn known(&self) -> Known {
-        let reached: Vec<_> = self.tested.iter().filter(|(_, reached)| **reached).map(|(at, _)| at.clone()).collect();
+        let is_reached = |(at, known): (&Multiaddr, &Tested)| known.reached.map(|_| at.clone());
+        let reached: Vec<_> = self.tested.iter().filter_map(is_reached).collect();
         let (evidence, direct) = if !self.configured.is_empty() {
             (Evidence::Configured, self.configured.iter().cloned().collect())
         } else if !self.mapped.is_empty() {
             (Evidence::Upnp, self.mapped.iter().cloned().collect())
         } else if !reached.is_empty() {
             (Evidence::AutoNat, reached)
-        } else if self.inbound {
+        } else if self.inbound.is_some() {
             (Evidence::Inbound, Vec::new())
         } else if !self.tested.is_empty() {
             let reachability = if self.relayed.is_empty() { Reachability::Private } else { Reachability::Relayed };
@@ -165,22 +215,23 @@ mod tests {
 
     #[test]
     fn the_strongest_evidence_counts() {
+        let now = Instant::now();
         let said = |reach: &Reach| (reach.known().reachability, reach.known().evidence);
         let mut reach = Reach::new(&[at("/ip4/8.8.8.8"), at("/ip4/8.8.8.8/udp/9001")]);
         assert_eq!(said(&reach), (Reachability::Unknown, Evidence::None), "no port is named where it is dialled");
-        reach.dialled_back(at("/ip4/8.8.8.8/tcp/9000"), false);
+        reach.dialled_back(at("/ip4/8.8.8.8/tcp/9000"), false, now);
         assert_eq!(said(&reach), (Reachability::Private, Evidence::AutoNat));
         let circuit = at("/ip4/9.9.9.9/tcp/1/p2p/16Uiu2HAm6q6EQTbWkjJCuNyv6HiykzdqjmG7mYsaj9aHg9FiCtbg/p2p-circuit");
         reach.relayed(circuit.clone(), true);
         assert_eq!(said(&reach), (Reachability::Relayed, Evidence::AutoNat));
         assert_eq!(reach.known().addresses, [circuit]);
-        reach.inbound();
+        reach.inbound(now);
         assert_eq!(
             said(&reach),
             (Reachability::Public, Evidence::Inbound),
             "somebody came in, whatever others could not"
         );
-        reach.dialled_back(at("/ip4/8.8.8.8/udp/9000/quic-v1"), true);
+        reach.dialled_back(at("/ip4/8.8.8.8/udp/9000/quic-v1"), true, now);
         assert_eq!(said(&reach), (Reachability::Public, Evidence::AutoNat));
         reach.mapped(at("/ip4/8.8.4.4/tcp/9000"), true);
         assert_eq!(said(&reach), (Reachability::Public, Evidence::Upnp));
@@ -194,10 +245,57 @@ mod tests {
     fn what_is_kept_is_bounded() {
         let mut reach = Reach::default();
         for port in 0..100 {
-            reach.dialled_back(at(&format!("/ip4/8.8.8.8/tcp/{port}")), true);
+            reach.dialled_back(at(&format!("/ip4/8.8.8.8/tcp/{port}")), true, Instant::now());
             reach.mapped(at(&format!("/ip4/8.8.8.8/tcp/{port}")), true);
         }
         assert_eq!((reach.tested.len(), reach.mapped.len()), (MAX, MAX));
+    }
+
+    #[test]
+    fn what_can_be_reached_is_told_though_many_addresses_can_not() {
+        let (mut reach, now) = (Reach::default(), Instant::now());
+        for port in 0..100 {
+            reach.dialled_back(at(&format!("/ip4/8.8.8.8/tcp/{port}")), false, now);
+        }
+        reach.dialled_back(at("/ip4/8.8.4.4/tcp/9000"), true, now);
+        assert_eq!(reach.known().addresses, [at("/ip4/8.8.4.4/tcp/9000")]);
+        assert_eq!(reach.tested.len(), MAX);
+    }
+
+    #[test]
+    fn reachability_lapses_unless_it_is_found_again() {
+        let is = |reach: &Reach| reach.known().reachability;
+        let (mut reach, now, address) = (Reach::default(), Instant::now(), at("/ip4/8.8.8.8/tcp/9000"));
+        reach.inbound(now);
+        assert_eq!(reach.lapse(now + LAPSES / 2), (Vec::new(), false));
+        reach.inbound(now + LAPSES / 2);
+        assert_eq!(reach.lapse(now + LAPSES), (Vec::new(), false));
+        assert_eq!(reach.lapse(now + LAPSES * 3 / 2), (Vec::new(), true));
+        assert_eq!(is(&reach), Reachability::Unknown);
+
+        reach.dialled_back(address.clone(), true, now);
+        reach.dialled_back(address.clone(), true, now + LAPSES / 2);
+        reach.dialled_back(address.clone(), false, now + LAPSES);
+        assert_eq!(reach.lapse(now + LAPSES), (Vec::new(), false));
+        assert_eq!(is(&reach), Reachability::Public, "one server may be wrong");
+        assert_eq!(reach.lapse(now + LAPSES * 3 / 2), (vec![address.clone()], true));
+        assert_eq!(is(&reach), Reachability::Private, "the last test failed");
+        assert_eq!(reach.lapse(now + LAPSES * 9), (Vec::new(), false), "until a test says otherwise");
+        reach.dialled_back(address.clone(), true, now);
+        assert_eq!(reach.lapse(now + LAPSES), (vec![address.clone()], true));
+        assert_eq!(is(&reach), Reachability::Unknown, "nobody has tested it since");
+    }
+
+    #[test]
+    fn what_was_found_goes_with_the_address_of_this_node() {
+        let (mut reach, now) = (Reach::default(), Instant::now());
+        let (four, six) = (at("/ip4/8.8.8.8/tcp/9000"), at("/ip6/2606:4700::1/tcp/9000"));
+        reach.inbound(now);
+        reach.dialled_back(four.clone(), true, now);
+        reach.dialled_back(six.clone(), true, now);
+        assert_eq!(reach.moved("192.168.1.2".parse().unwrap()), [four]);
+        assert_eq!(reach.known().addresses, [six]);
+        assert!(reach.inbound.is_none());
     }
 
     #[test]

@@ -27,7 +27,7 @@ struct Candidate {
     addresses: Vec<Multiaddr>,
     source: CandidateSource,
     failures: u32,
-    /// When the last dial failed, and the jittered pause after it.
+    /// When the last dial failed or it was told to rest, and the jittered pause after it.
     failed: Option<(Instant, Duration)>,
     /// It failed too often since it was found last.
     given_up: bool,
@@ -155,9 +155,11 @@ impl Candidates {
         }
     }
 
-    /// It was dropped or lost: others are tried first.
+    /// It was dropped or lost: others are tried first. A longer pause that it has goes on.
     pub(crate) fn rest(&mut self, peer: &PeerId, pause: Duration, now: Instant) {
-        if let Some(known) = self.by_peer.get_mut(peer) {
+        if let Some(known) = self.by_peer.get_mut(peer)
+            && known.failed.is_none_or(|(at, running)| at + running < now + pause)
+        {
             known.failed = Some((now, pause));
         }
     }
@@ -245,6 +247,20 @@ mod tests {
         assert_eq!(picks(&table, 9, true, later(16)).len(), 2);
         table.failed(&found, later(16), |pause| pause);
         assert_eq!(picks(&table, 9, true, later(1000)), [named], "one more try each time it is found");
+    }
+
+    #[test]
+    fn a_rest_is_not_cut_short() {
+        let (peer, mut table, now) = (PeerId::random(), Candidates::default(), Instant::now());
+        let later = |seconds| now + Duration::from_secs(seconds);
+        table.add(peer, [address(1)], CandidateSource::Bootnode);
+        table.rest(&peer, Duration::from_secs(600), now);
+        table.rest(&peer, Duration::from_secs(1), later(1));
+        assert_eq!(picks(&table, 1, false, later(599)), []);
+        assert_eq!(picks(&table, 1, false, later(600)), [peer]);
+        table.rest(&peer, Duration::from_secs(1), later(700));
+        assert_eq!(picks(&table, 1, false, later(700)), []);
+        assert_eq!(picks(&table, 1, false, later(701)), [peer]);
     }
 
     #[test]

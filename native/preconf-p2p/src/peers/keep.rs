@@ -49,6 +49,12 @@ impl Behaviour {
         self.looks.push_back((peer, connection));
     }
 
+    /// How many connections are to look.
+    #[cfg(test)]
+    pub(crate) fn looks(&self) -> usize {
+        self.looks.len()
+    }
+
     fn handler(&mut self, peer: PeerId) -> Handler {
         Handler { wanted: Arc::clone(self.peers.entry(peer).or_default()) }
     }

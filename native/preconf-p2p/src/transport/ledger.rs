@@ -277,7 +277,7 @@ impl Ledger {
     }
 
     /// An outbound gossip stream is open; the number names it.
-    pub(super) fn outbound_opened(&self) -> u64 {
+    pub(crate) fn outbound_opened(&self) -> u64 {
         let mut state = self.lock();
         let id = state.next_stream;
         state.next_stream += 1;
@@ -293,6 +293,11 @@ impl Ledger {
         if state.outbound.is_empty() {
             state.mute_since = Some(Instant::now());
         }
+    }
+
+    /// Whether a gossip stream of this node is open.
+    pub(crate) fn has_outbound(&self) -> bool {
+        !self.lock().outbound.is_empty()
     }
 
     pub(super) fn inbound_opened(&self) {
@@ -316,7 +321,8 @@ impl Ledger {
         state.deaf_since = None;
     }
 
-    pub(super) fn read(&self, now: Instant) {
+    /// Something came from the peer.
+    pub(crate) fn read(&self, now: Instant) {
         self.lock().last_read = Some(now);
     }
 

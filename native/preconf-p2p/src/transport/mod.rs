@@ -28,6 +28,11 @@ pub(crate) use ledger::{Budget, Health, Ledger, Ledgers, Room, Watch};
 pub(crate) use load::{Load, LoadCaps};
 pub(crate) use wire::Fingerprint;
 
+/// Bytes that a QUIC stream, and a connection with all of its streams, may hold unread: half of the largest message at once,
+/// and a few streams in full.
+const QUIC_STREAM_BYTES: u32 = 1 << 20;
+const QUIC_CONNECTION_BYTES: u32 = 4 << 20;
+
 /// Dial, encryption and muxer negotiation together end within this.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -48,7 +53,7 @@ pub(crate) fn build(
         transports.push(secured(tcp, keypair)?);
     }
     if config.enable_quic {
-        let quic = quic::tokio::Transport::new(quic::Config::new(keypair));
+        let quic = quic::tokio::Transport::new(quic_config(keypair));
         transports.push(quic.map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer))).boxed());
     }
     // Below DNS, so that the gate sees what names resolve to.
@@ -75,6 +80,12 @@ pub(crate) fn build(
             (peer, StreamMuxerBox::new(metered))
         })
         .boxed())
+}
+
+fn quic_config(keypair: &Keypair) -> quic::Config {
+    let mut config = quic::Config::new(keypair);
+    (config.max_stream_data, config.max_connection_data) = (QUIC_STREAM_BYTES, QUIC_CONNECTION_BYTES);
+    config
 }
 
 fn or(first: Connections, second: Connections) -> Connections {
@@ -109,4 +120,67 @@ fn with_dns(transport: Connections) -> Result<Connections, StartError> {
     let transport = dns::tokio::Transport::system(transport)
         .map_err(|error| StartError::Transport(format!("the system's DNS configuration: {error}")))?;
     Ok(transport.boxed())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::poll_fn, pin::Pin};
+
+    use futures::{AsyncWrite, FutureExt, StreamExt};
+    use libp2p::{
+        core::{
+            Endpoint, StreamMuxer,
+            transport::{DialOpts, ListenerId, PortUse, TransportEvent},
+        },
+        multiaddr::Protocol,
+    };
+
+    use super::*;
+
+    /// What a stream takes that nobody reads, and then what others of its connection take.
+    #[tokio::test]
+    async fn what_a_quic_connection_holds_unread_is_bounded() {
+        let make = || quic::tokio::Transport::new(quic_config(&Keypair::generate_ed25519()));
+        let (mut one, mut other) = (make(), make());
+        other.listen_on(ListenerId::next(), "/ip4/127.0.0.1/udp/0/quic-v1".parse().unwrap()).unwrap();
+        let mut other = other.boxed();
+        let address = match other.select_next_some().await {
+            TransportEvent::NewAddress { listen_addr, .. } => listen_addr,
+            event => panic!("{event:?}"),
+        };
+        assert!(address.iter().any(|part| part == Protocol::QuicV1));
+        let dial = DialOpts { role: Endpoint::Dialer, port_use: PortUse::New };
+        let dialled = one.dial(address, dial).unwrap();
+        let accepted = async {
+            loop {
+                if let TransportEvent::Incoming { upgrade, .. } = other.select_next_some().await {
+                    return upgrade.await.unwrap();
+                }
+            }
+        };
+        let (dialled, (_, mut reader)) = tokio::join!(dialled, accepted);
+        let (_, mut writer) = dialled.unwrap();
+        let mut taken = Vec::new();
+        let mut held = Vec::new();
+        for _ in 0..8 {
+            let mut stream = poll_fn(|cx| Pin::new(&mut writer).poll_outbound(cx)).await.unwrap();
+            taken.push(fill(&mut stream).await);
+            let inbound = poll_fn(|cx| Pin::new(&mut reader).poll_inbound(cx)).now_or_never();
+            held.push((stream, inbound));
+        }
+        assert_eq!(taken[0], QUIC_STREAM_BYTES as usize);
+        assert_eq!(taken.iter().sum::<usize>(), QUIC_CONNECTION_BYTES as usize, "{taken:?}");
+    }
+
+    /// Writes until nothing more is taken for a while.
+    async fn fill<T: AsyncWrite + Unpin>(stream: &mut T) -> usize {
+        let (bytes, mut taken) = ([7; 16 << 10], 0);
+        loop {
+            let write = poll_fn(|cx| Pin::new(&mut *stream).poll_write(cx, &bytes));
+            match tokio::time::timeout(Duration::from_millis(500), write).await {
+                Ok(count) => taken += count.unwrap(),
+                Err(_) => return taken,
+            }
+        }
+    }
 }

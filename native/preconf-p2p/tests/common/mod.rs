@@ -73,10 +73,27 @@ pub fn memory() -> String {
     format!("/memory/{}", u64::from(std::process::id()) << 20 | NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
+/// The folder that may hold other cases of the golden vectors.
+fn other_vectors() -> Option<PathBuf> {
+    std::env::var_os("PRECONF_VECTORS").map(PathBuf::from)
+}
+
+/// Whether the golden vectors read are the repository's copies.
+pub fn is_projects_own() -> bool {
+    other_vectors().is_none()
+}
+
+/// Checks how many cases of the golden vectors were read: of the repository's copies each is known, other folders have at
+/// least one.
+pub fn counted(cases: usize, own: usize) {
+    assert!(cases > 0, "no case was read");
+    assert!(!is_projects_own() || cases == own, "{cases}, not {own}: a case was added or lost");
+}
+
 /// The golden vectors: the repository's copies, or another folder's.
 pub fn vector_file(name: &str) -> serde_json::Value {
-    let folder = std::env::var_os("PRECONF_VECTORS")
-        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/vectors")), PathBuf::from);
+    let folder =
+        other_vectors().unwrap_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/vectors")));
     let path = folder.join(name);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_json::from_str(&text).unwrap()
