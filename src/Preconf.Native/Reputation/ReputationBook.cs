@@ -161,7 +161,7 @@ public sealed class ReputationBook
                 return 1;
             }
 
-            _policy.Decay(ref standing.Score);
+            Refresh(standing);
             return standing.Score.Preference;
         }
     }
