@@ -123,6 +123,12 @@ public sealed class P2pConfig
     /// <summary>How long <see cref="P2pHandle.WaitForListenAddressAsync"/> waits when not told. Null: for ever.</summary>
     public TimeSpan? ListenAddressTimeout { get; set; }
 
+    /// <summary>
+    /// How long <see cref="P2pHandle.WaitForPeerAsync"/> and <see cref="P2pHandle.WaitForSubscriberAsync"/> wait when not told: the reference's
+    /// <c>pre_dial_timeout</c>, the time a start may take until a peer is connected. Null: for ever.
+    /// </summary>
+    public TimeSpan? PeerTimeout { get; set; }
+
     /// <summary>Deadline of requests, and of answers to peers. Default 10 s.</summary>
     public TimeSpan RequestTimeout { get; set; } = TimeSpan.FromSeconds(10);
 

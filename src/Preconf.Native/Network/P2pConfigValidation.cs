@@ -206,6 +206,11 @@ internal static class P2pConfigValidation
         {
             Between("ListenAddressTimeout", wait, TimeSpan.FromMilliseconds(1), TimeSpan.FromDays(1), faults);
         }
+
+        if (config.PeerTimeout is { } peerWait)
+        {
+            Between("PeerTimeout", peerWait, TimeSpan.FromMilliseconds(1), TimeSpan.FromDays(1), faults);
+        }
     }
 
     private static void Gossip(P2pConfig config, List<string> faults)

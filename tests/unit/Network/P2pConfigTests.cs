@@ -18,6 +18,7 @@ public sealed class P2pConfigTests
         { "ExternalAddresses[0]", config => config.ExternalAddresses = ["192.0.2.1"] },
         { "RequestTimeout", config => config.RequestTimeout = TimeSpan.Zero },
         { "PublishTimeout", config => config.PublishTimeout = TimeSpan.FromSeconds(-1) },
+        { "PeerTimeout", config => config.PeerTimeout = TimeSpan.Zero },
         { "MeshLow", config => config.Gossip.MeshLow = 20 },
         { "MaxRequests", config => config.RateLimit.MaxRequests = 0 },
         { "Window", config => config.RateLimit.Window = TimeSpan.Zero },
