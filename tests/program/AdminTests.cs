@@ -233,12 +233,14 @@ public sealed class AdminTests
         await FailsAsync(2, "error[enr]", "enr", "no record");
     }
 
-    [Fact]
-    public async Task TheRunningNodesRecordLeadsToIt()
+    [Theory]
+    [InlineData(Tcp)]
+    [InlineData("/ip4/127.0.0.1/udp/0/quic-v1")]
+    public async Task TheRunningNodesRecordLeadsToIt(string listen)
     {
         using TestFolder folder = new();
         await using ProgramProcess node = ProgramProcess.Start(
-            ["run", "--any-signer", "--json", "--listen", Tcp, "--data-dir", folder["one"], "--discovery-listen", "127.0.0.1:0", "--local-network"]);
+            ["run", "--any-signer", "--json", "--listen", listen, "--data-dir", folder["one"], "--discovery-listen", "127.0.0.1:0", "--local-network"]);
         JsonElement listening = await node.WaitForAsync("listening");
         JsonElement own = (await SucceedsAsync("enr", "--data-dir", folder["one"], "--json")).Json;
         Assert.Equal(listening.GetProperty("peerId").GetString(), own.GetProperty("peerId").GetString());
@@ -257,7 +259,7 @@ public sealed class AdminTests
         await FailsAsync(3, "error[not_running]", "peers", "--data-dir", folder["none"]);
         await FailsAsync(2, "PEER_ID: 'x' is not", "ban", "x", "--data-dir", folder["none"]);
         await FailsAsync(2, "MULTIADDR: 'x' is not", "connect", "x", "--data-dir", folder["none"]);
-        await FailsAsync(2, "no IP address with a TCP port", "connect", Example, "--data-dir", folder["none"]);
+        await FailsAsync(2, "no IP address with a TCP or QUIC port", "connect", Example, "--data-dir", folder["none"]);
         await FailsAsync(2, "--timeout: 'soon'", "peers", "--timeout", "soon", "--data-dir", folder["none"]);
     }
 

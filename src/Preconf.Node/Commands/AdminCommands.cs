@@ -198,14 +198,13 @@ internal static class AdminCommands
             return text;
         }
 
-        EnrEndpoints at = record.Endpoints;
-        (string Family, System.Net.IPAddress? Ip, int? Port) way = at is { Ip: not null, Tcp: not null } ? ("ip4", at.Ip, at.Tcp) : ("ip6", at.Ip6, at.Tcp6 ?? at.Tcp);
-        if (way.Ip is null || way.Port is null)
+        if (record.DialableAddresses() is [var address, ..])
         {
-            faults.Add("ENR: it names no IP address with a TCP port, so nobody can dial it");
+            return address.ToString();
         }
 
-        return string.Create(CultureInfo.InvariantCulture, $"/{way.Family}/{way.Ip}/tcp/{way.Port}/p2p/{record.PeerId}");
+        faults.Add("ENR: it names no IP address with a TCP or QUIC port, so nobody can dial it");
+        return text;
     }
 
     private static ExitCode CodeOf(string code) => code switch
