@@ -83,9 +83,8 @@ internal sealed partial class NodeCore : INativeEventSink
         _rules = rules;
         _banScope = new BanScope(config.Reputation.NeverBanned, config.Reputation.BanSharedAddresses);
         Blocks = new BlockTable((target, blocked) => node.Block(Encoding.ASCII.GetBytes(target.ToString()), blocked, out _), rules.Blocked);
-        string[] dialled = [.. config.StaticPeers, .. config.EnableDiscovery ? [] : config.Bootnodes];
-        _wanted = new WantedAddresses(dialled.Concat(config.TrustedPeers));
-        _staticPeers = [.. dialled.Select(text => Multiaddr.TryParse(text, out Multiaddr? address) ? address.PeerId : null).OfType<PeerId>()];
+        _wanted = new WantedAddresses(config.StaticAddresses.Concat(config.TrustedPeers));
+        _staticPeers = [.. config.StaticPeerIds];
         Reputation = OpenReputation(bans);
         _txListAllowances = new TxListAllowances(config.Gossip, Time);
         ReportVerdicts report = verdicts => node.Report(verdicts);

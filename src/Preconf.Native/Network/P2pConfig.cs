@@ -1,4 +1,5 @@
 using Preconf.Native.Crypto;
+using Preconf.Native.Protocol;
 using Preconf.Native.Reputation;
 using Preconf.Native.Types;
 
@@ -177,9 +178,19 @@ public sealed class P2pConfig
     /// <summary>Queues and threads.</summary>
     public ResourceOptions Resources { get; set; } = new();
 
+    /// <summary>What is dialled at start and redialled for ever.</summary>
+    internal IEnumerable<string> StaticAddresses => EnableDiscovery ? StaticPeers : StaticPeers.Concat(Bootnodes.Where(IsDialled));
+
+    /// <summary>Who is there, as far as the addresses say.</summary>
+    internal IEnumerable<PeerId> StaticPeerIds => StaticAddresses.Select(text => Multiaddr.TryParse(text, out Multiaddr? address) ? address.PeerId : null).OfType<PeerId>();
+
     /// <summary>Finds every fault of the configuration.</summary>
     /// <returns>One text per fault, each naming the field, its value and what is wanted; empty when there is none.</returns>
     public IReadOnlyList<string> Validate() => P2pConfigValidation.Validate(this);
+
+    // A record is asked for over UDP; only discovery does.
+    private static bool IsDialled(string bootnode) =>
+        Multiaddr.TryParse(bootnode, out Multiaddr? address) && (address.Transport != MultiaddrTransport.Other || !bootnode.Contains("/udp/", StringComparison.Ordinal));
 
     private static string DefaultDataDirectory()
     {

@@ -126,7 +126,7 @@ public sealed class P2pNode : IAsyncDisposable
             TimeProvider = services.TimeProvider,
         };
         byte[] secret = config.EphemeralKey ? NewSecret() : ReadSecret(config.DataDirectory);
-        OperatorRules rules = OperatorRules.Load(config.Gater, config.EphemeralKey ? null : config.DataDirectory);
+        OperatorRules rules = OperatorRules.Load(config.Gater, config.EphemeralKey ? null : config.DataDirectory, config.StaticPeerIds);
         return new P2pNode(config, filled, rules, config.EphemeralKey ? null : OpenBans(BanFile(config.DataDirectory)), secret);
     }
 

@@ -68,7 +68,7 @@ internal static class AdminCommands
     /// <exception cref="CommandException">The node is not there or refused.</exception>
     public static async Task<JsonElement> AskAsync(ParseResult parse, NodeSettings settings, List<string> faults, Action<Utf8JsonWriter> request)
     {
-        TimeSpan timeout = PeerCommand.Read(Timeout.Name, parse.GetValue(Timeout), TimeSpan.Zero, faults);
+        TimeSpan timeout = PeerCommand.ReadTime(Timeout.Name, parse.GetValue(Timeout), PeerCommand.LongestTimeout, faults);
         if (settings.Node.DataDirectory.Length == 0)
         {
             faults.Add("--data-dir: there is no default here; name a folder");
@@ -107,7 +107,7 @@ internal static class AdminCommands
         Command command = Make("ban", "Have the running node close its connections with a peer and take none until the ban ends.", Peer, (parse, faults) =>
         {
             Action<Utf8JsonWriter> peer = PeerVerb(AdminVerbs.Ban, parse, faults);
-            TimeSpan? duration = parse.GetValue(BanFor) is { } text ? PeerCommand.Read(BanFor.Name, text, TimeSpan.Zero, faults) : null;
+            TimeSpan? duration = parse.GetValue(BanFor) is { } text ? PeerCommand.ReadTime(BanFor.Name, text, TimeSpan.FromSeconds(AdminVerbs.MaxBanSeconds), faults) : null;
             string? reason = parse.GetValue(BanReason);
             return json =>
             {
