@@ -5,12 +5,15 @@ using Microsoft.Extensions.Logging;
 namespace Preconf.Native.Diagnostics;
 
 /// <summary>
-/// Brings the native part's log lines to the host's loggers, category <c>Preconf.Native.{target}</c>, on a task of its own: a slow
-/// logger delays nothing, and lines beyond the queue are dropped and counted.
+/// Brings log lines to the host's loggers, the native part's (category <c>Preconf.Native.{target}</c>) and the node's own, on a task of its
+/// own: a logger that is slow or throws delays and ends nothing, and lines beyond the queue are dropped and counted.
 /// </summary>
 internal sealed partial class NativeLogForwarder
 {
     private const int Capacity = 1024;
+
+    // Kept for the node's own lines, so that no crowd of native ones keeps out that the node died.
+    private const int OwnCapacity = 256;
     private readonly ILoggerFactory _factory;
     private readonly Channel<Line> _lines;
     private readonly Dictionary<string, ILogger> _loggers = [];
@@ -19,7 +22,7 @@ internal sealed partial class NativeLogForwarder
     public NativeLogForwarder(ILoggerFactory factory)
     {
         _factory = factory;
-        _lines = Channel.CreateBounded<Line>(new BoundedChannelOptions(Capacity) { SingleReader = true, SingleWriter = false, FullMode = BoundedChannelFullMode.Wait });
+        _lines = Channel.CreateBounded<Line>(new BoundedChannelOptions(Capacity + OwnCapacity) { SingleReader = true, SingleWriter = false, FullMode = BoundedChannelFullMode.Wait });
         Completion = Task.Run(ForwardAsync);
     }
 
@@ -44,11 +47,18 @@ internal sealed partial class NativeLogForwarder
         int split = text.IndexOf((byte)'\n');
         string target = split < 0 ? "native" : Encoding.UTF8.GetString(text[..split]);
         string message = Encoding.UTF8.GetString(split < 0 ? text : text[(split + 1)..]);
-        if (!_lines.Writer.TryWrite(new Line(level, target, message)))
+        if (_lines.Reader.Count >= Capacity || !_lines.Writer.TryWrite(new Line(level, target, message, null)))
         {
             Interlocked.Increment(ref _dropped);
         }
     }
+
+    /// <summary>
+    /// A logger for the node itself, for threads and locks that must not run the host's code: what it is given is logged on this forwarder's task. It
+    /// says that every level is enabled; the host's logger is asked there.
+    /// </summary>
+    /// <param name="name">What follows <c>Preconf.Native.</c> in the category.</param>
+    public ILogger LoggerOf(string name) => new OwnLogger(this, name);
 
     /// <summary>No more lines come.</summary>
     public void Complete() => _lines.Writer.TryComplete();
@@ -66,17 +76,36 @@ internal sealed partial class NativeLogForwarder
                     LogDropped(logger, dropped);
                 }
 
-                LogLevel level = ToLogLevel(line.Level);
-                if (logger.IsEnabled(level))
-                {
-                    LogNative(logger, level, line.Target, line.Message);
-                }
+                Write(logger, in line);
             }
             catch (Exception)
             {
                 // A logger of the host that throws must not silence the node; there is nowhere left to say so.
                 Interlocked.Increment(ref _dropped);
             }
+        }
+    }
+
+    private static void Write(ILogger logger, in Line line)
+    {
+        if (line.Own is { } own)
+        {
+            own(logger);
+            return;
+        }
+
+        LogLevel level = ToLogLevel(line.Level);
+        if (logger.IsEnabled(level))
+        {
+            LogNative(logger, level, line.Target, line.Message);
+        }
+    }
+
+    private void Post(string name, Action<ILogger> own)
+    {
+        if (!_lines.Writer.TryWrite(new Line(0, name, string.Empty, own)))
+        {
+            Interlocked.Increment(ref _dropped);
         }
     }
 
@@ -106,5 +135,22 @@ internal sealed partial class NativeLogForwarder
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Dropped} log lines were dropped because loggers are too slow")]
     private static partial void LogDropped(ILogger logger, long dropped);
 
-    private readonly record struct Line(uint Level, string Target, string Message);
+    private readonly record struct Line(uint Level, string Target, string Message, Action<ILogger>? Own);
+
+    private sealed class OwnLogger(NativeLogForwarder forwarder, string name) : ILogger
+    {
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+            forwarder.Post(name, logger =>
+            {
+                if (logger.IsEnabled(logLevel))
+                {
+                    logger.Log(logLevel, eventId, state, exception, formatter);
+                }
+            });
+    }
 }

@@ -67,8 +67,8 @@ internal sealed partial class NodeCore : INativeEventSink
         Time = services.TimeProvider;
         Store = services.Store!;
         Validator = services.Validator!;
-        _logger = services.LoggerFactory.CreateLogger("Preconf.Native.Node");
         _logs = new NativeLogForwarder(services.LoggerFactory);
+        _logger = _logs.LoggerOf("Node");
         Publishes = new PendingTable<NetworkEvent, PublishResult>(1 << 16, OnPublished);
         Requests = new PendingTable<ValueTuple, RawResponse>(config.Resources.MaxRequestsInFlight);
         Dials = new PendingTable<ValueTuple, PeerId>(1024);
@@ -453,8 +453,8 @@ internal sealed partial class NodeCore : INativeEventSink
     {
         Volatile.Write(ref _fault, text);
         CloseAdmission();
-        LogFaulted(_logger, text);
         Events.Publish(new NetworkEvent(NetworkEventKind.Faulted, LocalPeerId, new NetworkError(NetworkErrorKind.Other, text)));
+        LogFaulted(_logger, text);
     }
 
     private static ValidationLane LaneOf(ValidationLane[] lanes, PeerEntry peer) => lanes[peer.Number % (ulong)lanes.Length];

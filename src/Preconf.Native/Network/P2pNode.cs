@@ -55,6 +55,7 @@ public sealed class P2pNode : IAsyncDisposable
         Secp256k1.CompressedPublicKey(secret, publicKey);
         LocalPeerId = PeerId.Parse(NodeHandle.PeerIdOf(publicKey));
         Events = new BroadcastBuffer<NetworkEvent>(NetworkEvent.Weigh, NetworkEvent.Lost);
+        LoggerFactory = new GuardedLoggers(services.LoggerFactory);
         Handle = new P2pHandle(this);
     }
 
@@ -75,7 +76,7 @@ public sealed class P2pNode : IAsyncDisposable
 
     internal TimeProvider Time => _services.TimeProvider;
 
-    internal ILoggerFactory LoggerFactory => _services.LoggerFactory;
+    internal ILoggerFactory LoggerFactory { get; }
 
     /// <summary>The running node's inside.</summary>
     /// <exception cref="NetworkException"><see cref="NetworkErrorKind.SendCommandFailed"/>: not started, stopping, or stopped.</exception>
@@ -234,7 +235,7 @@ public sealed class P2pNode : IAsyncDisposable
         NodeHandle native;
         try
         {
-            native = NativeConfig.Start(Config, Rules, _secret, NativeLogForwarder.LevelOf(_services.LoggerFactory));
+            native = NativeConfig.Start(Config, Rules, _secret, NativeLogForwarder.LevelOf(LoggerFactory));
         }
         catch (NativeCallException error)
         {
