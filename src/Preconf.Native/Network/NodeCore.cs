@@ -58,7 +58,7 @@ internal sealed partial class NodeCore : INativeEventSink
     private long _gossipDropped;
     private long _verdictsLate;
 
-    public NodeCore(P2pConfig config, P2pNodeServices services, OperatorRules rules, BanFile? bans, NodeHandle node, PeerId localPeerId, BroadcastBuffer<NetworkEvent> events)
+    public NodeCore(P2pConfig config, P2pNodeServices services, OperatorRules rules, BanFile? bans, NodeHandle node, byte logLevel, PeerId localPeerId, BroadcastBuffer<NetworkEvent> events)
     {
         Config = config;
         Native = node;
@@ -67,8 +67,8 @@ internal sealed partial class NodeCore : INativeEventSink
         Time = services.TimeProvider;
         Store = services.Store!;
         Validator = services.Validator!;
-        _logs = new NativeLogForwarder(services.LoggerFactory);
-        _logger = _logs.LoggerOf("Node");
+        _logs = new NativeLogForwarder(services.LoggerFactory, logLevel, node.SetLogLevel, Time);
+        _logger = _logs.Own();
         Publishes = new PendingTable<NetworkEvent, PublishResult>(1 << 16, OnPublished);
         Requests = new PendingTable<ValueTuple, RawResponse>(config.Resources.MaxRequestsInFlight);
         Dials = new PendingTable<ValueTuple, PeerId>(1024);
@@ -139,6 +139,9 @@ internal sealed partial class NodeCore : INativeEventSink
 
     /// <summary>Ends when commands are taken no longer, for those who wait with nothing in the native part yet.</summary>
     public CancellationToken Stopping => _stopping.Token;
+
+    /// <summary>How much the native part logs, as it counts: 0 nothing, 1 errors to 5 traces.</summary>
+    public byte NativeLogLevel => _logs.Level;
 
     /// <summary>Why the native part died, if it did.</summary>
     public string? Fault => Volatile.Read(ref _fault);

@@ -233,9 +233,10 @@ public sealed class P2pNode : IAsyncDisposable
     private void StartCore()
     {
         NodeHandle native;
+        byte logLevel = NativeLogForwarder.LevelOf(LoggerFactory);
         try
         {
-            native = NativeConfig.Start(Config, Rules, _secret, NativeLogForwarder.LevelOf(LoggerFactory));
+            native = NativeConfig.Start(Config, Rules, _secret, logLevel);
         }
         catch (NativeCallException error)
         {
@@ -246,7 +247,7 @@ public sealed class P2pNode : IAsyncDisposable
             CryptographicOperations.ZeroMemory(_secret);
         }
 
-        NodeCore core = new(Config, _services, Rules, _bans, native, LocalPeerId, Events);
+        NodeCore core = new(Config, _services, Rules, _bans, native, logLevel, LocalPeerId, Events);
         Volatile.Write(ref _core, core);
         core.Run();
     }

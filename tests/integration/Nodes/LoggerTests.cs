@@ -61,6 +61,33 @@ public sealed class LoggerTests
         Assert.Contains(loggers.Lines, line => line.Text.Contains("MaxBans 1", StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData("Preconf.Native.preconf_p2p")]
+    [InlineData("Preconf.Native.libp2p_swarm")]
+    public async Task ACategoryOfTheNativePartMayBeMoreVerboseThanTheOthersFromTheStartOrLater(string category)
+    {
+        await using TestNet net = new();
+        using Loggers loggers = new() { Takes = (name, level) => level >= (name.StartsWith(category, StringComparison.Ordinal) ? LogLevel.Debug : LogLevel.Information) };
+        P2pNodeServices services = new() { LoggerFactory = loggers, TimeProvider = new FastTime(10) };
+        P2pNode node = await net.StartAsync(TestNet.Config(TestNet.Tcp), services);
+        bool IsHeard() => loggers.Lines.Any(line => line.Level == LogLevel.Debug && line.Category.StartsWith(category, StringComparison.Ordinal));
+        await FailToDialAsync(node);
+        await LifecycleTests.UntilAsync(IsHeard);
+        Assert.DoesNotContain(loggers.Lines, line => line.Level < LogLevel.Information && !line.Category.StartsWith(category, StringComparison.Ordinal));
+
+        Func<string, LogLevel, bool> verbose = loggers.Takes;
+        loggers.Takes = static (_, level) => level >= LogLevel.Information;
+        await LifecycleTests.UntilAsync(() => node.Core.NativeLogLevel == 3);
+        loggers.Lines.Clear();
+        loggers.Takes = verbose;
+        await LifecycleTests.UntilAsync(() => node.Core.NativeLogLevel == 4);
+        await FailToDialAsync(node);
+        await LifecycleTests.UntilAsync(IsHeard);
+    }
+
+    private static async Task FailToDialAsync(P2pNode node) =>
+        await Assert.ThrowsAsync<NetworkException>(() => node.Handle.DialAsync(Multiaddr.Parse("/ip4/127.0.0.1/tcp/1")).WaitAsync(TestNet.Patience));
+
     private static P2pConfig Banning()
     {
         P2pConfig config = TestNet.Config(TestNet.Tcp);
