@@ -24,7 +24,7 @@ internal enum ExitCode
     /// <summary>Not done within <c>--timeout</c>.</summary>
     TimedOut = 6,
 
-    /// <summary>The node could not start: a port is taken, a key can't be read.</summary>
+    /// <summary>The node could not start: a port is taken, a file of the data directory can't be read.</summary>
     CannotStart = 7,
 
     /// <summary>Stopped by SIGINT or SIGTERM before it was done (<c>run</c> ends with <see cref="Ok"/> then).</summary>

@@ -104,6 +104,19 @@ public sealed class AdminTests
     }
 
     [Fact]
+    public async Task AStaticPeersProtectionIsLiftedOnce()
+    {
+        using TestFolder folder = new();
+        await using ProgramProcess node = ProgramProcess.Start(
+            ["run", "--any-signer", "--json", "--no-discovery", "--listen", Tcp, "--data-dir", folder["one"], "--static-peer", $"/ip4/127.0.0.1/tcp/1/p2p/{Stranger}"]);
+        await node.WaitForAsync("listening");
+        Assert.Equal($"no longer protected {Stranger}\n", (await SucceedsAsync("unprotect", Stranger, "--data-dir", folder["one"])).Output);
+        await FailsAsync(4, "error[not_found]", "unprotect", Stranger, "--data-dir", folder["one"]);
+        await SucceedsAsync("protect", Stranger, "--data-dir", folder["one"]);
+        await SucceedsAsync("unprotect", Stranger, "--data-dir", folder["one"]);
+    }
+
+    [Fact]
     public async Task ABanOfTheFileIsShownWithItsAddressesAndAFileThatIsNoneFailsTheStart()
     {
         using TestFolder folder = new();
@@ -120,7 +133,7 @@ public sealed class AdminTests
         }
 
         await File.WriteAllTextAsync(bans, "preconf-native bans 2\n");
-        await FailsAsync(7, bans, "run", "--any-signer", "--no-discovery", "--listen", Tcp, "--data-dir", data);
+        await FailsAsync(7, $"error[data_dir]: the bans {bans}", "run", "--any-signer", "--no-discovery", "--listen", Tcp, "--data-dir", data);
         Assert.Equal("preconf-native bans 2\n", await File.ReadAllTextAsync(bans));
     }
 
@@ -179,6 +192,8 @@ public sealed class AdminTests
                 ($"{{\"verb\":\"connect\",\"address\":\"/ip4/127.0.0.1/tcp/1/p2p/{Stranger}\"}}", "dial_failed"), ("\0\u0001\u00ff", "bad_request"),
                 (new string('[', 10_000), "bad_request"),
             ];
+            string verbs = Ask(client, "{\"verb\":\"dance\"}").GetProperty("text").GetString()!;
+            Assert.All(["peers", "status", "connect", "ban", "enr"], verb => Assert.Contains($" {verb}", verbs, StringComparison.Ordinal));
             foreach ((string line, string error) in cases)
             {
                 JsonElement answer = Ask(client, line);
@@ -233,12 +248,14 @@ public sealed class AdminTests
         await FailsAsync(2, "error[enr]", "enr", "no record");
     }
 
-    [Fact]
-    public async Task TheRunningNodesRecordLeadsToIt()
+    [Theory]
+    [InlineData(Tcp)]
+    [InlineData("/ip4/127.0.0.1/udp/0/quic-v1")]
+    public async Task TheRunningNodesRecordLeadsToIt(string listen)
     {
         using TestFolder folder = new();
         await using ProgramProcess node = ProgramProcess.Start(
-            ["run", "--any-signer", "--json", "--listen", Tcp, "--data-dir", folder["one"], "--discovery-listen", "127.0.0.1:0", "--local-network"]);
+            ["run", "--any-signer", "--json", "--listen", listen, "--data-dir", folder["one"], "--discovery-listen", "127.0.0.1:0", "--local-network"]);
         JsonElement listening = await node.WaitForAsync("listening");
         JsonElement own = (await SucceedsAsync("enr", "--data-dir", folder["one"], "--json")).Json;
         Assert.Equal(listening.GetProperty("peerId").GetString(), own.GetProperty("peerId").GetString());
@@ -257,8 +274,11 @@ public sealed class AdminTests
         await FailsAsync(3, "error[not_running]", "peers", "--data-dir", folder["none"]);
         await FailsAsync(2, "PEER_ID: 'x' is not", "ban", "x", "--data-dir", folder["none"]);
         await FailsAsync(2, "MULTIADDR: 'x' is not", "connect", "x", "--data-dir", folder["none"]);
-        await FailsAsync(2, "no IP address with a TCP port", "connect", Example, "--data-dir", folder["none"]);
+        await FailsAsync(2, "no IP address with a TCP or QUIC port", "connect", Example, "--data-dir", folder["none"]);
         await FailsAsync(2, "--timeout: 'soon'", "peers", "--timeout", "soon", "--data-dir", folder["none"]);
+        await FailsAsync(2, "--timeout: '1200h' is not", "peers", "--timeout", "1200h", "--data-dir", folder["none"]);
+        await FailsAsync(2, "--timeout: '-0:00:01' is not", "peers", "--timeout=-0:00:01", "--data-dir", folder["none"]);
+        await FailsAsync(2, "--for: '0' is not", "ban", Stranger, "--for", "0", "--data-dir", folder["none"]);
     }
 
     private static string Strange()

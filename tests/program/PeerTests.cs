@@ -77,6 +77,8 @@ public sealed class PeerTests
         string stranger = string.Create(CultureInfo.InvariantCulture, $"{peer[..peer.LastIndexOf('/')]}/16Uiu2HAm32StgRB2TL8iY1kfrTNpMFSQHwwzuuy16EQP16JN6Pfx");
         await FailsAsync(3, "error[dial_failed]", "head", "--peer", stranger);
         await FailsAsync(3, "error[dial_failed]", "head", "--peer", "/ip4/127.0.0.1/tcp/1");
+        await FailsAsync(2, "--timeout: '1200h' is not", "head", "--peer", peer, "--timeout", "1200h");
+        await FailsAsync(2, "--timeout: '0' is not", "head", "--peer", peer, "--timeout", "0");
 
         node.Signal(19);
         await FailsAsync(6, "error[timeout]", "head", "--peer", peer, "--timeout", "1.5");

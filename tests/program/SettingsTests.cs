@@ -74,6 +74,22 @@ public sealed class SettingsTests
     }
 
     [Fact]
+    public async Task NotTakingEverySignerLeavesTheExpectedOnesOfTheFile()
+    {
+        using TestFolder folder = new();
+        string file = folder.Write("node.json", """{ "expectedSigners": ["0x00000000000000000000000000000000000000aa"], "enableDiscovery": false, "ephemeralKey": true }""");
+        Dictionary<string, string> notAny = new() { ["PRECONF_ANY_SIGNER"] = "false" };
+        await using ProgramProcess node = ProgramProcess.Start(["run", "--config", file, "--listen", Tcp], notAny);
+        await node.WaitForTextAsync("listens on");
+        node.Signal(ProgramProcess.SigTerm);
+        Assert.Equal(0, (await node.FinishAsync()).ExitCode);
+
+        Finished nobody = await ProgramProcess.RunAsync(["run", "--listen", Tcp], notAny);
+        Assert.Equal(2, nobody.ExitCode);
+        Assert.Contains("--expected-signer: none given", nobody.Errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task AFileThatIsMissingOrBrokenIsNamed()
     {
         using TestFolder folder = new();

@@ -15,7 +15,7 @@ internal static unsafe class NativeConfig
     public static NodeHandle Start(P2pConfig config, OperatorRules rules, ReadOnlySpan<byte> secret, byte logLevel)
     {
         byte[] listen = Lines(config.Listen);
-        byte[] peers = Lines(config.EnableDiscovery ? config.StaticPeers : config.StaticPeers.Concat(config.Bootnodes.Where(IsDialled)));
+        byte[] peers = Lines(config.StaticAddresses);
         byte[] discovery = config.EnableDiscovery ? Lines(P2pConfigValidation.DiscoverySockets(config).Select(socket => socket.ToString())) : [];
         byte[] bootnodes = config.EnableDiscovery ? Lines(config.Bootnodes) : [];
         byte[] external = Lines(config.ExternalAddresses);
@@ -104,10 +104,6 @@ internal static unsafe class NativeConfig
         native.nat_relay_server = Flag(nat.RelayServer);
         native.nat_hole_punching = Flag(nat.HolePunching);
     }
-
-    // A record is asked for over UDP; only discovery does.
-    private static bool IsDialled(string bootnode) =>
-        Multiaddr.TryParse(bootnode, out Multiaddr? address) && (address.Transport != MultiaddrTransport.Other || !bootnode.Contains("/udp/", StringComparison.Ordinal));
 
     private static IEnumerable<PeerId> Trusted(P2pConfig config) =>
         config.TrustedPeers.Select(text => P2pConfigValidation.TryPeer(text, out PeerId? peer) ? peer : throw new FormatException(text));

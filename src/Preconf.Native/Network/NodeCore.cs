@@ -58,7 +58,7 @@ internal sealed partial class NodeCore : INativeEventSink
     private long _gossipDropped;
     private long _verdictsLate;
 
-    public NodeCore(P2pConfig config, P2pNodeServices services, OperatorRules rules, BanFile? bans, NodeHandle node, PeerId localPeerId, BroadcastBuffer<NetworkEvent> events)
+    public NodeCore(P2pConfig config, P2pNodeServices services, OperatorRules rules, BanFile? bans, NodeHandle node, byte logLevel, PeerId localPeerId, BroadcastBuffer<NetworkEvent> events)
     {
         Config = config;
         Native = node;
@@ -67,8 +67,8 @@ internal sealed partial class NodeCore : INativeEventSink
         Time = services.TimeProvider;
         Store = services.Store!;
         Validator = services.Validator!;
-        _logger = services.LoggerFactory.CreateLogger("Preconf.Native.Node");
-        _logs = new NativeLogForwarder(services.LoggerFactory);
+        _logs = new NativeLogForwarder(services.LoggerFactory, logLevel, node.SetLogLevel, Time);
+        _logger = _logs.Own();
         Publishes = new PendingTable<NetworkEvent, PublishResult>(1 << 16, OnPublished);
         Requests = new PendingTable<ValueTuple, RawResponse>(config.Resources.MaxRequestsInFlight);
         Dials = new PendingTable<ValueTuple, PeerId>(1024);
@@ -83,9 +83,8 @@ internal sealed partial class NodeCore : INativeEventSink
         _rules = rules;
         _banScope = new BanScope(config.Reputation.NeverBanned, config.Reputation.BanSharedAddresses);
         Blocks = new BlockTable((target, blocked) => node.Block(Encoding.ASCII.GetBytes(target.ToString()), blocked, out _), rules.Blocked);
-        string[] dialled = [.. config.StaticPeers, .. config.EnableDiscovery ? [] : config.Bootnodes];
-        _wanted = new WantedAddresses(dialled.Concat(config.TrustedPeers));
-        _staticPeers = [.. dialled.Select(text => Multiaddr.TryParse(text, out Multiaddr? address) ? address.PeerId : null).OfType<PeerId>()];
+        _wanted = new WantedAddresses(config.StaticAddresses.Concat(config.TrustedPeers));
+        _staticPeers = [.. config.StaticPeerIds];
         Reputation = OpenReputation(bans);
         _txListAllowances = new TxListAllowances(config.Gossip, Time);
         ReportVerdicts report = verdicts => node.Report(verdicts);
@@ -140,6 +139,9 @@ internal sealed partial class NodeCore : INativeEventSink
 
     /// <summary>Ends when commands are taken no longer, for those who wait with nothing in the native part yet.</summary>
     public CancellationToken Stopping => _stopping.Token;
+
+    /// <summary>How much the native part logs, as it counts: 0 nothing, 1 errors to 5 traces.</summary>
+    public byte NativeLogLevel => _logs.Level;
 
     /// <summary>Why the native part died, if it did.</summary>
     public string? Fault => Volatile.Read(ref _fault);
@@ -454,8 +456,8 @@ internal sealed partial class NodeCore : INativeEventSink
     {
         Volatile.Write(ref _fault, text);
         CloseAdmission();
-        LogFaulted(_logger, text);
         Events.Publish(new NetworkEvent(NetworkEventKind.Faulted, LocalPeerId, new NetworkError(NetworkErrorKind.Other, text)));
+        LogFaulted(_logger, text);
     }
 
     private static ValidationLane LaneOf(ValidationLane[] lanes, PeerEntry peer) => lanes[peer.Number % (ulong)lanes.Length];

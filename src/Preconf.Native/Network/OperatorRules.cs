@@ -26,10 +26,12 @@ internal sealed class OperatorRules
     private readonly HashSet<PeerId> _protected = [];
     private readonly HashSet<BlockTarget> _configuredBlocked;
     private readonly HashSet<PeerId> _configuredProtected;
+    private readonly HashSet<PeerId> _static;
 
-    private OperatorRules(GaterOptions options, string? file)
+    private OperatorRules(GaterOptions options, string? file, IEnumerable<PeerId> staticPeers)
     {
         _file = file;
+        _static = [.. staticPeers];
         _configuredBlocked = [.. options.BlockedSubnets.Concat(options.Blocked).Select(BlockTarget.Parse)];
         _configuredProtected = [.. options.ProtectedPeers.Select(PeerId.Parse)];
     }
@@ -49,7 +51,7 @@ internal sealed class OperatorRules
         }
     }
 
-    /// <summary>All peers protected now, the configured ones among them.</summary>
+    /// <summary>All peers protected now by a rule, the configured ones among them; static peers are beside them.</summary>
     public IReadOnlyList<PeerId> Protected
     {
         get
@@ -61,22 +63,23 @@ internal sealed class OperatorRules
         }
     }
 
-    /// <summary>Whether a peer is protected now.</summary>
+    /// <summary>Whether a peer is protected now, by a rule or as a static peer.</summary>
     public bool IsProtected(PeerId peer)
     {
         lock (_lock)
         {
-            return _configuredProtected.Contains(peer) || _protected.Contains(peer);
+            return _configuredProtected.Contains(peer) || _protected.Contains(peer) || _static.Contains(peer);
         }
     }
 
     /// <summary>The configured rules, and those kept in a data directory.</summary>
     /// <param name="options">The configuration, already checked.</param>
     /// <param name="dataDirectory">Where rules are kept; null: they end with the node.</param>
+    /// <param name="staticPeers">Who is protected without a rule until that is lifted; null for nobody.</param>
     /// <exception cref="NetworkException">The file can't be read, or a line of it is no rule: blocks are not lost in silence.</exception>
-    public static OperatorRules Load(GaterOptions options, string? dataDirectory)
+    public static OperatorRules Load(GaterOptions options, string? dataDirectory, IEnumerable<PeerId>? staticPeers = null)
     {
-        OperatorRules rules = new(options, dataDirectory is null ? null : FileOf(dataDirectory));
+        OperatorRules rules = new(options, dataDirectory is null ? null : FileOf(dataDirectory), staticPeers ?? []);
         if (rules._file is { } file && File.Exists(file))
         {
             try
@@ -99,7 +102,17 @@ internal sealed class OperatorRules
     public void SetBlocked(BlockTarget target, bool blocked) => Set(_blocked, _configuredBlocked, target, blocked);
 
     /// <summary>Protects or unprotects, as <see cref="SetBlocked"/>.</summary>
-    public void SetProtected(PeerId peer, bool isProtected) => Set(_protected, _configuredProtected, peer, isProtected);
+    public void SetProtected(PeerId peer, bool isProtected)
+    {
+        Set(_protected, _configuredProtected, peer, isProtected);
+        if (!isProtected)
+        {
+            lock (_lock)
+            {
+                _static.Remove(peer);
+            }
+        }
+    }
 
     /// <summary>Writes what was set at run time; all of it that was set before the call is in the file when the task ends.</summary>
     /// <exception cref="NetworkException">It can't be written; the rules hold until the node stops.</exception>

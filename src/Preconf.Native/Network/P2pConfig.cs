@@ -1,4 +1,5 @@
 using Preconf.Native.Crypto;
+using Preconf.Native.Protocol;
 using Preconf.Native.Reputation;
 using Preconf.Native.Types;
 
@@ -123,6 +124,12 @@ public sealed class P2pConfig
     /// <summary>How long <see cref="P2pHandle.WaitForListenAddressAsync"/> waits when not told. Null: for ever.</summary>
     public TimeSpan? ListenAddressTimeout { get; set; }
 
+    /// <summary>
+    /// How long <see cref="P2pHandle.WaitForPeerAsync"/> and <see cref="P2pHandle.WaitForSubscriberAsync"/> wait when not told: the reference's
+    /// <c>pre_dial_timeout</c>, the time a start may take until a peer is connected. Null: for ever.
+    /// </summary>
+    public TimeSpan? PeerTimeout { get; set; }
+
     /// <summary>Deadline of requests, and of answers to peers. Default 10 s.</summary>
     public TimeSpan RequestTimeout { get; set; } = TimeSpan.FromSeconds(10);
 
@@ -171,9 +178,19 @@ public sealed class P2pConfig
     /// <summary>Queues and threads.</summary>
     public ResourceOptions Resources { get; set; } = new();
 
+    /// <summary>What is dialled at start and redialled for ever.</summary>
+    internal IEnumerable<string> StaticAddresses => EnableDiscovery ? StaticPeers : StaticPeers.Concat(Bootnodes.Where(IsDialled));
+
+    /// <summary>Who is there, as far as the addresses say.</summary>
+    internal IEnumerable<PeerId> StaticPeerIds => StaticAddresses.Select(text => Multiaddr.TryParse(text, out Multiaddr? address) ? address.PeerId : null).OfType<PeerId>();
+
     /// <summary>Finds every fault of the configuration.</summary>
     /// <returns>One text per fault, each naming the field, its value and what is wanted; empty when there is none.</returns>
     public IReadOnlyList<string> Validate() => P2pConfigValidation.Validate(this);
+
+    // A record is asked for over UDP; only discovery does.
+    private static bool IsDialled(string bootnode) =>
+        Multiaddr.TryParse(bootnode, out Multiaddr? address) && (address.Transport != MultiaddrTransport.Other || !bootnode.Contains("/udp/", StringComparison.Ordinal));
 
     private static string DefaultDataDirectory()
     {

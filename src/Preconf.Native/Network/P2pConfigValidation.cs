@@ -206,6 +206,11 @@ internal static class P2pConfigValidation
         {
             Between("ListenAddressTimeout", wait, TimeSpan.FromMilliseconds(1), TimeSpan.FromDays(1), faults);
         }
+
+        if (config.PeerTimeout is { } peerWait)
+        {
+            Between("PeerTimeout", peerWait, TimeSpan.FromMilliseconds(1), TimeSpan.FromDays(1), faults);
+        }
     }
 
     private static void Gossip(P2pConfig config, List<string> faults)
@@ -270,8 +275,14 @@ internal static class P2pConfigValidation
         Between("Resources.SubscriptionBytes", resources.SubscriptionBytes, 4 << 20, long.MaxValue, faults);
         Between("Resources.MaxRequestsInFlight", resources.MaxRequestsInFlight, 1, 1 << 20, faults);
         Between("Store.MaxCommitments", config.Store.MaxCommitments, 1, int.MaxValue, faults);
+        Between("Store.MaxCommitmentsPerBlock", config.Store.MaxCommitmentsPerBlock, 1, int.MaxValue, faults);
         Between("Store.MaxTxLists", config.Store.MaxTxLists, 1, int.MaxValue, faults);
         Between("Store.MaxBytes", config.Store.MaxBytes, 4 << 20, long.MaxValue, faults);
+        Between("Store.MaxUnreferencedBytes", config.Store.MaxUnreferencedBytes, 0, long.MaxValue, faults);
+        if (config.Store.MaxAge is { } age)
+        {
+            Between("Store.MaxAge", age, TimeSpan.FromMilliseconds(1), TimeSpan.FromDays(3650), faults);
+        }
     }
 
     // Peers that no cap has room for would be dialled for ever, and with a maximum that no cap lets be reached nobody is dropped for a better one.

@@ -13,6 +13,15 @@ public sealed partial class P2pHandle
     /// <summary>The peers over no limit on dials and connections: the configuration's and those set at run time. Static peers are protected beside them.</summary>
     public IReadOnlyList<PeerId> ProtectedPeers => _node.Rules.Protected;
 
+    /// <summary>Whether a peer is one of <see cref="ProtectedPeers"/>, or a static peer whose protection has not been lifted.</summary>
+    /// <param name="peer">Whom.</param>
+    /// <returns>True when <see cref="UnprotectAsync"/> would change that.</returns>
+    public bool IsProtected(PeerId peer)
+    {
+        ArgumentNullException.ThrowIfNull(peer);
+        return _node.Rules.IsProtected(peer);
+    }
+
     /// <summary>
     /// Blocks a peer, an address or a subnet: connections it is about are closed, none is made, and inbound ones of an address are refused before
     /// their handshake. Kept in the data directory, unless the node's key is ephemeral, until it is unblocked.

@@ -58,7 +58,7 @@ public sealed partial class P2pHandle
     public ICommitmentStore Store => _node.Core.Store;
 
     /// <summary>Waits until a listener is bound.</summary>
-    /// <param name="timeout">How long; null: <see cref="P2pConfig.ListenAddressTimeout"/>.</param>
+    /// <param name="timeout">How long, <see cref="Timeout.InfiniteTimeSpan"/> for ever; null: <see cref="P2pConfig.ListenAddressTimeout"/>.</param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <returns>The first address, without <c>/p2p</c>.</returns>
     /// <exception cref="NetworkException"><see cref="NetworkErrorKind.ReqRespTimeout"/>: none in time.</exception>
@@ -66,20 +66,20 @@ public sealed partial class P2pHandle
         WaitAsync(core => core.Listening.Count == 0 ? null : core.Listening[0], timeout ?? _node.Config.ListenAddressTimeout, "listen address", cancellationToken);
 
     /// <summary>Waits until a peer is connected.</summary>
-    /// <param name="timeout">How long; null: for ever.</param>
+    /// <param name="timeout">How long, <see cref="Timeout.InfiniteTimeSpan"/> for ever; null: <see cref="P2pConfig.PeerTimeout"/>.</param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <returns>A connected peer.</returns>
     /// <exception cref="NetworkException"><see cref="NetworkErrorKind.ReqRespTimeout"/>: none in time.</exception>
     public Task<PeerId> WaitForPeerAsync(TimeSpan? timeout = null, CancellationToken cancellationToken = default) =>
-        WaitAsync(core => core.Peers.Best()?.Id, timeout, "peer", cancellationToken);
+        WaitAsync(core => core.Peers.Best()?.Id, timeout ?? _node.Config.PeerTimeout, "peer", cancellationToken);
 
     /// <summary>Waits until a connected peer is subscribed to both topics, so that a publish reaches it.</summary>
-    /// <param name="timeout">How long; null: for ever.</param>
+    /// <param name="timeout">As for <see cref="WaitForPeerAsync"/>.</param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <returns>Such a peer.</returns>
     /// <exception cref="NetworkException"><see cref="NetworkErrorKind.ReqRespTimeout"/>: none in time.</exception>
     public Task<PeerId> WaitForSubscriberAsync(TimeSpan? timeout = null, CancellationToken cancellationToken = default) =>
-        WaitAsync(core => core.Peers.Best(peer => peer.CommitmentsTopic && peer.TxListsTopic)?.Id, timeout, "subscribed peer", cancellationToken);
+        WaitAsync(core => core.Peers.Best(peer => peer.CommitmentsTopic && peer.TxListsTopic)?.Id, timeout ?? _node.Config.PeerTimeout, "subscribed peer", cancellationToken);
 
     /// <summary>Dials a peer; when the task ends, a connection is up (or was before).</summary>
     /// <param name="address">Its address; with <c>/p2p/…</c> nobody else is accepted.</param>

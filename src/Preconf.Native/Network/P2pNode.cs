@@ -55,6 +55,7 @@ public sealed class P2pNode : IAsyncDisposable
         Secp256k1.CompressedPublicKey(secret, publicKey);
         LocalPeerId = PeerId.Parse(NodeHandle.PeerIdOf(publicKey));
         Events = new BroadcastBuffer<NetworkEvent>(NetworkEvent.Weigh, NetworkEvent.Lost);
+        LoggerFactory = new GuardedLoggers(services.LoggerFactory);
         Handle = new P2pHandle(this);
     }
 
@@ -75,7 +76,7 @@ public sealed class P2pNode : IAsyncDisposable
 
     internal TimeProvider Time => _services.TimeProvider;
 
-    internal ILoggerFactory LoggerFactory => _services.LoggerFactory;
+    internal ILoggerFactory LoggerFactory { get; }
 
     /// <summary>The running node's inside.</summary>
     /// <exception cref="NetworkException"><see cref="NetworkErrorKind.SendCommandFailed"/>: not started, stopping, or stopped.</exception>
@@ -126,7 +127,7 @@ public sealed class P2pNode : IAsyncDisposable
             TimeProvider = services.TimeProvider,
         };
         byte[] secret = config.EphemeralKey ? NewSecret() : ReadSecret(config.DataDirectory);
-        OperatorRules rules = OperatorRules.Load(config.Gater, config.EphemeralKey ? null : config.DataDirectory);
+        OperatorRules rules = OperatorRules.Load(config.Gater, config.EphemeralKey ? null : config.DataDirectory, config.StaticPeerIds);
         return new P2pNode(config, filled, rules, config.EphemeralKey ? null : OpenBans(BanFile(config.DataDirectory)), secret);
     }
 
@@ -232,9 +233,10 @@ public sealed class P2pNode : IAsyncDisposable
     private void StartCore()
     {
         NodeHandle native;
+        byte logLevel = NativeLogForwarder.LevelOf(LoggerFactory);
         try
         {
-            native = NativeConfig.Start(Config, Rules, _secret, NativeLogForwarder.LevelOf(_services.LoggerFactory));
+            native = NativeConfig.Start(Config, Rules, _secret, logLevel);
         }
         catch (NativeCallException error)
         {
@@ -245,7 +247,7 @@ public sealed class P2pNode : IAsyncDisposable
             CryptographicOperations.ZeroMemory(_secret);
         }
 
-        NodeCore core = new(Config, _services, Rules, _bans, native, LocalPeerId, Events);
+        NodeCore core = new(Config, _services, Rules, _bans, native, logLevel, LocalPeerId, Events);
         Volatile.Write(ref _core, core);
         core.Run();
     }

@@ -28,6 +28,12 @@ public sealed record EnrEndpoints
 
     /// <summary>UDP port of the IPv6 address (<c>udp6</c>).</summary>
     public int? Udp6 { get; init; }
+
+    /// <summary>UDP port of libp2p over QUIC (<c>quic</c>). No key of EIP-778: a record where it is not a port is read without it.</summary>
+    public int? Quic { get; init; }
+
+    /// <summary>UDP port of libp2p over QUIC at the IPv6 address (<c>quic6</c>), as <see cref="Quic"/>.</summary>
+    public int? Quic6 { get; init; }
 }
 
 /// <summary>The network that a record's node is of.</summary>
@@ -104,6 +110,8 @@ public sealed class Enr
         AddPort(pairs, "udp", endpoints.Udp);
         AddPort(pairs, "tcp6", endpoints.Tcp6);
         AddPort(pairs, "udp6", endpoints.Udp6);
+        AddPort(pairs, "quic", endpoints.Quic);
+        AddPort(pairs, "quic6", endpoints.Quic6);
 
         List<byte> content = [];
         Rlp.AppendNumber(content, sequence);
@@ -174,7 +182,7 @@ public sealed class Enr
             return false;
         }
 
-        List<KeyValuePair<string, ReadOnlyMemory<byte>>> pairs = [];
+        List<KeyValuePair<string, ReadOnlyMemory<byte>>> pairs = [], strings = [];
         for (int i = 2; i < items.Count; i += 2)
         {
             string key = Encoding.Latin1.GetString(items[i].Bytes);
@@ -191,17 +199,55 @@ public sealed class Enr
             }
 
             pairs.Add(KeyValuePair.Create(key, (ReadOnlyMemory<byte>)items[i + 1].Bytes));
+            if (!items[i + 1].IsList)
+            {
+                strings.Add(pairs[^1]);
+            }
         }
 
-        string? unreadable = ReadEndpoints(pairs, out EnrEndpoints endpoints);
+        string? unreadable = ReadEndpoints(strings, out EnrEndpoints endpoints);
         fault = CheckSignature(items, pairs, out byte[] publicKey) ?? unreadable;
         record = fault is null ? new Enr(bytes.ToArray(), sequence, publicKey, endpoints, pairs) : null;
         return fault is null;
     }
 
+    /// <summary>
+    /// Where libp2p reaches the node: IPv4 before IPv6, TCP before QUIC. A record that does not name this network's key takes <c>tcp</c> for
+    /// both families where <c>tcp6</c> is missing, as EIP-778 says; a node of this network tells each port that it has.
+    /// </summary>
+    /// <returns>Addresses with <c>/p2p/…</c>; empty when nobody can dial the node.</returns>
+    public IReadOnlyList<Multiaddr> DialableAddresses()
+    {
+        bool shared = Value(Pairs, NetworkKey) is null;
+        (IPAddress? Ip, int? Tcp, int? Quic)[] places =
+        [
+            (Endpoints.Ip, PortOf(Endpoints.Tcp), PortOf(Endpoints.Quic)),
+            (Endpoints.Ip6, PortOf(Endpoints.Tcp6) ?? (shared ? PortOf(Endpoints.Tcp) : null), PortOf(Endpoints.Quic6)),
+        ];
+        List<Multiaddr> addresses = [];
+        foreach ((IPAddress? ip, int? tcp, int? quic) in places)
+        {
+            if (ip is null || IsNobodys(ip))
+            {
+                continue;
+            }
+
+            string at = $"/{(ip.AddressFamily == AddressFamily.InterNetwork ? "ip4" : "ip6")}/{ip}";
+            addresses.AddRange(new[] { tcp is null ? null : $"{at}/tcp/{tcp}", quic is null ? null : $"{at}/udp/{quic}/quic-v1" }
+                .OfType<string>().Select(text => Multiaddr.Parse(text).WithPeerId(PeerId)));
+        }
+
+        return addresses;
+    }
+
     /// <summary>The record's text.</summary>
     /// <returns><c>enr:</c> and base64url without padding.</returns>
     public override string ToString() => Prefix + Base64Url.EncodeToString(_record);
+
+    private static int? PortOf(int? port) => port is 0 ? null : port;
+
+    private static bool IsNobodys(IPAddress ip) => ip.Equals(IPAddress.Any) || ip.Equals(IPAddress.IPv6Any) || ip.IsIPv6Multicast
+        || (ip.AddressFamily == AddressFamily.InterNetwork && ip.GetAddressBytes()[0] is >= 224 and < 240);
 
     private static string? CheckSignature(List<RlpItem> items, List<KeyValuePair<string, ReadOnlyMemory<byte>>> pairs, out byte[] publicKey)
     {
@@ -231,7 +277,8 @@ public sealed class Enr
         bool good = TryAddress(pairs, "ip", Ipv4Size, out IPAddress? ip) & TryAddress(pairs, "ip6", Ipv6Size, out IPAddress? ip6)
             & TryPort(pairs, "tcp", out int? tcp) & TryPort(pairs, "udp", out int? udp)
             & TryPort(pairs, "tcp6", out int? tcp6) & TryPort(pairs, "udp6", out int? udp6);
-        endpoints = new EnrEndpoints { Ip = ip, Ip6 = ip6, Tcp = tcp, Udp = udp, Tcp6 = tcp6, Udp6 = udp6 };
+        _ = TryPort(pairs, "quic", out int? quic) & TryPort(pairs, "quic6", out int? quic6);
+        endpoints = new EnrEndpoints { Ip = ip, Ip6 = ip6, Tcp = tcp, Udp = udp, Tcp6 = tcp6, Udp6 = udp6, Quic = quic, Quic6 = quic6 };
         return good ? null : "an address or a port has the wrong length";
     }
 

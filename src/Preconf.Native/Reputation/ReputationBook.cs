@@ -73,6 +73,9 @@ public sealed class ReputationBook
     private readonly double _patiencePerTick;
     private bool _saidFull;
 
+    // What is to be said of the bans once the lock is free: whoever hears it may take its time.
+    private string? _untold;
+
     /// <summary>Makes a book and applies the bans that were kept and have not ended.</summary>
     /// <param name="options">The rules.</param>
     /// <param name="trusted">Who is never limited, greylisted or banned.</param>
@@ -102,10 +105,13 @@ public sealed class ReputationBook
             : null;
         if (file is not null)
         {
+            List<string> losses = [];
             lock (_gate)
             {
-                Load(file);
+                Load(file, losses);
             }
+
+            losses.ForEach(effects.BansNotKept);
         }
     }
 
@@ -161,7 +167,7 @@ public sealed class ReputationBook
                 return 1;
             }
 
-            _policy.Decay(ref standing.Score);
+            Refresh(standing);
             return standing.Score.Preference;
         }
     }
@@ -175,31 +181,10 @@ public sealed class ReputationBook
         ArgumentNullException.ThrowIfNull(peer);
         lock (_gate)
         {
-            Standing standing = Find(peer);
-            if (_trusted.Contains(peer) && (DefaultPolicy.DeltaOf(reason) < 0 || (_reference is not null && DefaultPolicy.DeltaOf(reason) == 0)))
-            {
-                Record(peer, standing, reason, detail, 0);
-                return;
-            }
-
-            if (_reference is not null)
-            {
-                ApplyReference(peer, standing, reason, detail);
-                return;
-            }
-
-            double delta = _policy.Apply(ref standing.Score, reason);
-            Record(peer, standing, reason, detail, delta);
-            if (delta < 0)
-            {
-                Settle(peer, standing);
-            }
-            else if (reason == ReputationReason.OverLimit && !_trusted.Contains(peer) && IsFlood(standing))
-            {
-                Record(peer, standing, ReputationReason.Flood, detail, _policy.Apply(ref standing.Score, ReputationReason.Flood));
-                Settle(peer, standing);
-            }
+            Judge(peer, reason, detail);
         }
+
+        TellUntold();
     }
 
     /// <summary>Bans a peer.</summary>
@@ -322,13 +307,51 @@ public sealed class ReputationBook
                 Keep();
             }
         }
+
+        TellUntold();
     }
 
-    private void Load(BanFile file)
+    private void Judge(PeerId peer, ReputationReason reason, string? detail)
+    {
+        Standing standing = Find(peer);
+        if (_trusted.Contains(peer) && (DefaultPolicy.DeltaOf(reason) < 0 || (_reference is not null && DefaultPolicy.DeltaOf(reason) == 0)))
+        {
+            Record(peer, standing, reason, detail, 0);
+            return;
+        }
+
+        if (_reference is not null)
+        {
+            ApplyReference(peer, standing, reason, detail);
+            return;
+        }
+
+        double delta = _policy.Apply(ref standing.Score, reason);
+        Record(peer, standing, reason, detail, delta);
+        if (delta < 0)
+        {
+            Settle(peer, standing);
+        }
+        else if (reason == ReputationReason.OverLimit && !_trusted.Contains(peer) && IsFlood(standing))
+        {
+            Record(peer, standing, ReputationReason.Flood, detail, _policy.Apply(ref standing.Score, ReputationReason.Flood));
+            Settle(peer, standing);
+        }
+    }
+
+    private void TellUntold()
+    {
+        if (Volatile.Read(ref _untold) is not null && Interlocked.Exchange(ref _untold, null) is { } why)
+        {
+            _effects.BansNotKept(why);
+        }
+    }
+
+    private void Load(BanFile file, List<string> losses)
     {
         if (file.Loss is { } loss)
         {
-            _effects.BansNotKept(loss);
+            losses.Add(loss);
         }
 
         DateTimeOffset now = _time.GetUtcNow();
@@ -340,7 +363,7 @@ public sealed class ReputationBook
 
         if (inForce.Length > _options.MaxBans)
         {
-            _effects.BansNotKept($"{inForce.Length - _options.MaxBans} bans are over MaxBans {_options.MaxBans} and were lifted");
+            losses.Add($"{inForce.Length - _options.MaxBans} bans are over MaxBans {_options.MaxBans} and were lifted");
         }
 
         if (file.Loss is not null || _bans.Count != file.Kept.Count || file.Kept.Any(ban => _bans[ban.Peer] != ban))
@@ -458,7 +481,7 @@ public sealed class ReputationBook
         if (!_saidFull)
         {
             _saidFull = true;
-            _effects.BansNotKept($"all of MaxBans {_options.MaxBans} are the host's own; no other peer is banned until one of them ends");
+            _untold = $"all of MaxBans {_options.MaxBans} are the host's own; no other peer is banned until one of them ends";
         }
     }
 

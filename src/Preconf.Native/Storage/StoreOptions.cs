@@ -15,7 +15,7 @@ public sealed class StoreOptions
     /// <summary>Bytes of txlists held. Default 1 GiB.</summary>
     public long MaxBytes { get; set; } = 1L << 30;
 
-    /// <summary>Of these, bytes of txlists that no held commitment names. Default 64 MiB.</summary>
+    /// <summary>Of these, bytes of txlists that no held commitment names. Default 64 MiB; 0: none is held.</summary>
     public long MaxUnreferencedBytes { get; set; } = 64L << 20;
 
     /// <summary>

@@ -7,13 +7,21 @@ namespace Preconf.Native.Storage;
 /// Txlists by hash, and which of them held commitments name. Two queues by age, whatever the order they were named in: those nobody names go first.
 /// Not thread-safe.
 /// </summary>
-internal sealed class TxListShelf(StoreOptions options)
+internal sealed class TxListShelf
 {
+    private readonly StoreOptions _options;
     private readonly Dictionary<Bytes32, Item> _items = [];
     private readonly Dictionary<Bytes32, int> _references = [];
     private readonly Queue _referenced = new();
     private readonly Queue _unreferenced = new();
     private long _number;
+
+    /// <exception cref="ArgumentOutOfRangeException">The bytes of unreferenced lists are bounded by less than none, which no eviction reaches.</exception>
+    public TxListShelf(StoreOptions options)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(options.MaxUnreferencedBytes);
+        _options = options;
+    }
 
     public int Count => _items.Count;
 
@@ -39,7 +47,7 @@ internal sealed class TxListShelf(StoreOptions options)
         }
 
         bool referenced = _references.ContainsKey(hash);
-        if (bytes.Length > options.MaxBytes || (!referenced && bytes.Length > options.MaxUnreferencedBytes))
+        if (bytes.Length > _options.MaxBytes || (!referenced && bytes.Length > _options.MaxUnreferencedBytes))
         {
             return StoreResult.Refused;
         }
@@ -98,12 +106,12 @@ internal sealed class TxListShelf(StoreOptions options)
 
     private void MakeRoom()
     {
-        while (_unreferenced.Bytes > options.MaxUnreferencedBytes)
+        while (_unreferenced.Bytes > _options.MaxUnreferencedBytes)
         {
             Evict(_unreferenced, _unreferenced.First!);
         }
 
-        while (Bytes > options.MaxBytes || _items.Count > options.MaxTxLists)
+        while (Bytes > _options.MaxBytes || _items.Count > _options.MaxTxLists)
         {
             Queue queue = _unreferenced.First is null ? _referenced : _unreferenced;
             Evict(queue, queue.First!);

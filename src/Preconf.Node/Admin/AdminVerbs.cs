@@ -50,7 +50,7 @@ internal sealed class AdminVerbs(P2pHandle handle)
     /// <summary>The node's own record: <c>enr</c>.</summary>
     public const string Record = "enr";
 
-    private static readonly string[] All = [Peers, Connect, Ban, Unban, Bans, Explain, Block, Unblock, Protect, Unprotect, Blocks, Record];
+    private static readonly string[] All = [Peers, Status, Connect, Ban, Unban, Bans, Explain, Block, Unblock, Protect, Unprotect, Blocks, Record];
 
     /// <summary>Answers a request; an <see cref="AdminAnswer"/>.</summary>
     /// <param name="request">The request.</param>
@@ -142,7 +142,7 @@ internal sealed class AdminVerbs(P2pHandle handle)
 
     private async Task<Action<Utf8JsonWriter>> ProtectAsync(PeerId peer, bool isProtected, CancellationToken cancellationToken)
     {
-        if (!isProtected && !handle.ProtectedPeers.Contains(peer))
+        if (!isProtected && !handle.IsProtected(peer))
         {
             throw new AdminException(AdminException.NotFound, $"{peer} is not protected");
         }

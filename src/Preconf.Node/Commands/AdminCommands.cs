@@ -68,7 +68,7 @@ internal static class AdminCommands
     /// <exception cref="CommandException">The node is not there or refused.</exception>
     public static async Task<JsonElement> AskAsync(ParseResult parse, NodeSettings settings, List<string> faults, Action<Utf8JsonWriter> request)
     {
-        TimeSpan timeout = PeerCommand.Read(Timeout.Name, parse.GetValue(Timeout), TimeSpan.Zero, faults);
+        TimeSpan timeout = PeerCommand.ReadTime(Timeout.Name, parse.GetValue(Timeout), PeerCommand.LongestTimeout, faults);
         if (settings.Node.DataDirectory.Length == 0)
         {
             faults.Add("--data-dir: there is no default here; name a folder");
@@ -107,7 +107,7 @@ internal static class AdminCommands
         Command command = Make("ban", "Have the running node close its connections with a peer and take none until the ban ends.", Peer, (parse, faults) =>
         {
             Action<Utf8JsonWriter> peer = PeerVerb(AdminVerbs.Ban, parse, faults);
-            TimeSpan? duration = parse.GetValue(BanFor) is { } text ? PeerCommand.Read(BanFor.Name, text, TimeSpan.Zero, faults) : null;
+            TimeSpan? duration = parse.GetValue(BanFor) is { } text ? PeerCommand.ReadTime(BanFor.Name, text, TimeSpan.FromSeconds(AdminVerbs.MaxBanSeconds), faults) : null;
             string? reason = parse.GetValue(BanReason);
             return json =>
             {
@@ -198,14 +198,13 @@ internal static class AdminCommands
             return text;
         }
 
-        EnrEndpoints at = record.Endpoints;
-        (string Family, System.Net.IPAddress? Ip, int? Port) way = at is { Ip: not null, Tcp: not null } ? ("ip4", at.Ip, at.Tcp) : ("ip6", at.Ip6, at.Tcp6 ?? at.Tcp);
-        if (way.Ip is null || way.Port is null)
+        if (record.DialableAddresses() is [var address, ..])
         {
-            faults.Add("ENR: it names no IP address with a TCP port, so nobody can dial it");
+            return address.ToString();
         }
 
-        return string.Create(CultureInfo.InvariantCulture, $"/{way.Family}/{way.Ip}/tcp/{way.Port}/p2p/{record.PeerId}");
+        faults.Add("ENR: it names no IP address with a TCP or QUIC port, so nobody can dial it");
+        return text;
     }
 
     private static ExitCode CodeOf(string code) => code switch

@@ -11,7 +11,7 @@ internal static class NodeStart
     /// <param name="loggers">Where it logs to.</param>
     /// <returns>The node, not started.</returns>
     /// <exception cref="P2pConfigException">The configuration has faults.</exception>
-    /// <exception cref="CommandException">The key can't be read or made.</exception>
+    /// <exception cref="CommandException">A file of the data directory can't be read, made or understood.</exception>
     public static P2pNode Create(P2pConfig config, ILoggerFactory loggers)
     {
         try
@@ -20,7 +20,7 @@ internal static class NodeStart
         }
         catch (NetworkException error)
         {
-            throw new CommandException(ExitCode.CannotStart, "key", error.Message, error);
+            throw new CommandException(ExitCode.CannotStart, "data_dir", error.Message, error);
         }
     }
 

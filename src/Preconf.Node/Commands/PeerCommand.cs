@@ -11,6 +11,9 @@ namespace Preconf.Node.Commands;
 /// <summary>What the commands have in common that talk to one peer: its flags, its deadline, its failures.</summary>
 internal static class PeerCommand
 {
+    /// <summary>The longest <c>--timeout</c>.</summary>
+    public static readonly TimeSpan LongestTimeout = TimeSpan.FromDays(1);
+
     private const string DefaultTimeout = "10";
     private static readonly Option<string> Peer = new("--peer") { HelpName = "MULTIADDR", Description = "whom to talk to; with …/p2p/PEER_ID nobody else is accepted", Required = true };
     private static readonly Option<string> Timeout = new("--timeout") { HelpName = "TIME", Description = "give up after this, e.g. 10, 2.5s, 500ms", DefaultValueFactory = _ => DefaultTimeout };
@@ -62,6 +65,23 @@ internal static class PeerCommand
         return fallback;
     }
 
+    /// <summary>Reads a time of the command line that must be above zero.</summary>
+    /// <param name="name">What to call it in a fault.</param>
+    /// <param name="text">The text.</param>
+    /// <param name="most">The longest.</param>
+    /// <param name="faults">Takes the fault.</param>
+    public static TimeSpan ReadTime(string name, string? text, TimeSpan most, List<string> faults)
+    {
+        int before = faults.Count;
+        TimeSpan time = Read(name, text, TimeSpan.Zero, faults);
+        if (faults.Count == before && (time <= TimeSpan.Zero || time > most))
+        {
+            faults.Add(string.Create(CultureInfo.InvariantCulture, $"{name}: '{text}' is not above 0 and at most {Math.Floor(most.TotalHours)}h"));
+        }
+
+        return time;
+    }
+
     private static async Task<ExitCode> RunAsync(ParseResult parse, Func<ParseResult, List<string>, Work> prepare)
     {
         List<string> faults = [];
@@ -75,7 +95,7 @@ internal static class PeerCommand
             faults.AddRange(error.Faults);
         }
 
-        TimeSpan timeout = Read(Timeout.Name, parse.GetValue(Timeout), TimeSpan.Zero, faults);
+        TimeSpan timeout = ReadTime(Timeout.Name, parse.GetValue(Timeout), LongestTimeout, faults);
         string peer = parse.GetValue(Peer)!;
         if (!Multiaddr.TryParse(peer, out Multiaddr? address))
         {

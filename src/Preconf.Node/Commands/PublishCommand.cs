@@ -108,7 +108,7 @@ internal static class PublishCommand
         PreconfCommitment commitment = new(in preconf, settings.Node.Slasher ?? default);
         SignedCommitment signed = signer.Sign(in domain, in commitment);
 
-        await light.Handle.WaitForSubscriberAsync(null, cancellationToken).ConfigureAwait(false);
+        await light.Handle.WaitForSubscriberAsync(System.Threading.Timeout.InfiniteTimeSpan, cancellationToken).ConfigureAwait(false);
         PublishResult? list = txList.Length == 0 ? null : await light.Handle.PublishTxListAsync(txList, cancellationToken).ConfigureAwait(false);
         PublishResult sent = await light.Handle.PublishCommitmentAsync(signed, cancellationToken).ConfigureAwait(false);
         bool held = sent.IsSent && list is null or { IsSent: true } && await IsHeldAsync(light, signed, cancellationToken).ConfigureAwait(false);

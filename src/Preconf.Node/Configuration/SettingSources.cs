@@ -49,7 +49,9 @@ internal static class SettingSources
         SettingLayer merged = SettingLayer.Merge(given, environment, fromFile);
         faults.AddRange(SettingBinder.Bind(merged, settings));
         faults.AddRange(settings.Node.Validate().Select(fault => Named(fault, merged)));
-        if (flags.Contains(NodeOptions.Listen) && !merged.Entries.ContainsKey("AnySigner") && !merged.Entries.ContainsKey("ExpectedSigners"))
+        bool namesSigners = merged.Entries.TryGetValue(SettingLayer.ExpectedSignersPath, out SettingEntry? signers) && signers.Values.Count != 0;
+        bool saysWhich = merged.Entries.ContainsKey(SettingLayer.AnySignerPath) && merged.AnySigner != false;
+        if (flags.Contains(NodeOptions.Listen) && !namesSigners && !saysWhich)
         {
             faults.Add($"{NodeOptions.ExpectedSigner.Name}: none given; name the elected preconfers, or use {NodeOptions.AnySigner.Name} on a test network");
         }

@@ -55,7 +55,7 @@ internal static class HostileRole
         LightPeer light = await LightPeer.JoinAsync(new P2pConfig(), Multiaddr.Parse(order.Peers[0]), loggers, stop).ConfigureAwait(false);
         await using (light.ConfigureAwait(false))
         {
-            await light.Handle.WaitForSubscriberAsync(null, stop).ConfigureAwait(false);
+            await light.Handle.WaitForSubscriberAsync(Timeout.InfiniteTimeSpan, stop).ConfigureAwait(false);
             PublishResult result = await light.Handle.PublishRawAsync(topic, message, stop).ConfigureAwait(false);
             JsonLines.StandardOutput.Write(json =>
             {

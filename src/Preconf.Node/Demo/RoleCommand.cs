@@ -124,7 +124,7 @@ internal static class RoleCommand
 
     private static async Task CatchUpAsync(P2pHandle handle, CancellationToken stop)
     {
-        await handle.WaitForPeerAsync(null, stop).ConfigureAwait(false);
+        await handle.WaitForPeerAsync(Timeout.InfiniteTimeSpan, stop).ConfigureAwait(false);
         CatchUpResult done = await CatchUp.RunAsync(handle, cancellationToken: stop).ConfigureAwait(false);
         JsonLines.StandardOutput.Write(json =>
         {

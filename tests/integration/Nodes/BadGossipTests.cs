@@ -15,7 +15,8 @@ public sealed class BadGossipTests(ITestOutputHelper output)
 {
     private const byte CommitmentsTopic = 0;
     private const byte TxListsTopic = 1;
-    private ulong _block = 100;
+    private const ulong FirstBlock = 100;
+    private ulong _block = FirstBlock;
 
     [Theory]
     [InlineData(ReputationReason.WrongSigner)]
@@ -64,7 +65,7 @@ public sealed class BadGossipTests(ITestOutputHelper output)
         await LifecycleTests.UntilAsync(() => judge.Handle.Bans.Count == 0);
         await TestNet.ConnectAsync(sender, judge);
         await ArrivesAsync(net, sender, judge);
-        NothingBadWas(forwarded);
+        await NothingBadWasForwardedAsync(forwarded);
     }
 
     [Fact]
@@ -91,7 +92,7 @@ public sealed class BadGossipTests(ITestOutputHelper output)
         PeerReputation standing = judge.Handle.Explain(friend.LocalPeerId);
         Assert.Equal((0.0, false, true), (standing.Score, standing.IsGreylisted, standing.IsTrusted));
         await ArrivesAsync(net, friend, judge);
-        NothingBadWas(forwarded);
+        await NothingBadWasForwardedAsync(forwarded);
     }
 
     [Fact]
@@ -135,28 +136,28 @@ public sealed class BadGossipTests(ITestOutputHelper output)
         ulong block = ++_block;
         using EventReader<NetworkEvent> events = to.Handle.Subscribe(1024);
         await from.Handle.PublishCommitmentAsync(net.Commit(block));
-        using CancellationTokenSource patience = new(TestNet.Patience);
-        while (await events.WaitToReadAsync(patience.Token))
-        {
-            while (events.TryRead(out NetworkEvent networkEvent))
-            {
-                if (networkEvent.Kind == NetworkEventKind.GossipSignedCommitment && networkEvent.BlockNumber == block)
-                {
-                    Assert.Equal(from.LocalPeerId, networkEvent.Peer);
-                    return;
-                }
-            }
-        }
+        NetworkEvent arrived = await ExchangeTests.NextAsync(events, networkEvent => IsCommitmentOf(networkEvent, block), $"the commitment of block {block}");
+        Assert.Equal(from.LocalPeerId, arrived.Peer);
     }
 
-    private static void NothingBadWas(EventReader<NetworkEvent> forwarded)
+    // Up to the last good commitment: it came after all that was bad, so nothing bad is still on its way.
+    private async Task NothingBadWasForwardedAsync(EventReader<NetworkEvent> forwarded)
     {
-        while (forwarded.TryRead(out NetworkEvent networkEvent))
-        {
-            Assert.NotEqual(NetworkEventKind.GossipRejected, networkEvent.Kind);
-            Assert.True(networkEvent.Kind != NetworkEventKind.GossipSignedCommitment || networkEvent.BlockNumber > 100, networkEvent.ToString());
-        }
+        ulong last = _block;
+        await ExchangeTests.NextAsync(
+            forwarded,
+            networkEvent =>
+            {
+                Assert.NotEqual(NetworkEventKind.GossipRejected, networkEvent.Kind);
+                Assert.NotEqual(NetworkEventKind.GossipRawTxList, networkEvent.Kind);
+                Assert.True(networkEvent.Kind != NetworkEventKind.GossipSignedCommitment || networkEvent.BlockNumber > FirstBlock, networkEvent.ToString());
+                return IsCommitmentOf(networkEvent, last);
+            },
+            $"the commitment of block {last}, forwarded");
     }
+
+    private static bool IsCommitmentOf(NetworkEvent networkEvent, ulong block) =>
+        networkEvent.Kind == NetworkEventKind.GossipSignedCommitment && networkEvent.BlockNumber == block;
 
     // No two alike: what gossipsub has seen it does not hand over again.
     private static void Send(P2pNode from, ReputationReason reason, PreconfSigner stranger, int number)

@@ -199,20 +199,23 @@ public sealed class ExchangeTests(ITestOutputHelper output)
         Assert.Equal(2, server.Handle.PeerCount);
     }
 
-    internal static async Task<NetworkEvent> NextAsync(EventReader<NetworkEvent> events, NetworkEventKind kind)
+    internal static Task<NetworkEvent> NextAsync(EventReader<NetworkEvent> events, NetworkEventKind kind) =>
+        NextAsync(events, networkEvent => networkEvent.Kind == kind, kind.ToString());
+
+    internal static async Task<NetworkEvent> NextAsync(EventReader<NetworkEvent> events, Func<NetworkEvent, bool> isWanted, string wanted)
     {
         using CancellationTokenSource patience = new(TestNet.Patience);
         while (await events.WaitToReadAsync(patience.Token))
         {
             while (events.TryRead(out NetworkEvent networkEvent))
             {
-                if (networkEvent.Kind == kind)
+                if (isWanted(networkEvent))
                 {
                     return networkEvent;
                 }
             }
         }
 
-        throw new InvalidOperationException($"the events ended before {kind}");
+        throw new InvalidOperationException($"the events ended before {wanted}");
     }
 }

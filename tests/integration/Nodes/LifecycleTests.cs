@@ -111,6 +111,26 @@ public sealed class LifecycleTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public async Task AWaitForAPeerThatIsNotToldHowLongTakesTheConfiguredTime()
+    {
+        await using TestNet net = new(output);
+        P2pConfig config = TestNet.Config(TestNet.Tcp);
+        config.PeerTimeout = TimeSpan.FromMilliseconds(300);
+        P2pNode node = await net.StartAsync(config);
+        Task<PeerId> patient = node.Handle.WaitForPeerAsync(Timeout.InfiniteTimeSpan);
+        foreach (Func<Task<PeerId>> wait in new Func<Task<PeerId>>[] { () => node.Handle.WaitForPeerAsync(), () => node.Handle.WaitForSubscriberAsync() })
+        {
+            NetworkException error = await Assert.ThrowsAsync<NetworkException>(() => wait().WaitAsync(TestNet.Patience));
+            Assert.Equal(NetworkErrorKind.ReqRespTimeout, error.Kind);
+        }
+
+        Assert.False(patient.IsCompleted);
+        P2pNode other = await net.StartAsync(TestNet.Tcp);
+        await TestNet.ConnectAsync(other, node);
+        Assert.Equal(other.LocalPeerId, await patient.WaitAsync(TestNet.Patience));
+    }
+
+    [Fact]
     public async Task NodesStartAndStopAtAnyMoment()
     {
         await using TestNet net = new(output);

@@ -145,6 +145,7 @@ public sealed class ModeTests(ITestOutputHelper output)
                 }
             }
 
+            Assert.Equal(5, heard.Count);
             reader.Dispose();
         }
 

@@ -205,20 +205,8 @@ public sealed class ReputationTests(ITestOutputHelper output)
         Assert.DoesNotContain(judge.Handle.Peers, peer => peer.Id.Equals(dialler.LocalPeerId));
     }
 
-    private static async Task WaitForAsync(EventReader<NetworkEvent> events, NetworkEventKind kind, P2pNode about)
-    {
-        using CancellationTokenSource patience = new(TestNet.Patience);
-        while (await events.WaitToReadAsync(patience.Token))
-        {
-            while (events.TryRead(out NetworkEvent networkEvent))
-            {
-                if (networkEvent.Kind == kind && about.LocalPeerId.Equals(networkEvent.Peer))
-                {
-                    return;
-                }
-            }
-        }
-    }
+    private static Task<NetworkEvent> WaitForAsync(EventReader<NetworkEvent> events, NetworkEventKind kind, P2pNode about) =>
+        ExchangeTests.NextAsync(events, networkEvent => networkEvent.Kind == kind && about.LocalPeerId.Equals(networkEvent.Peer), $"{kind} of {about.LocalPeerId}");
 
     /// <summary>Serves a txlist of other bytes under every hash.</summary>
     private sealed class LyingStore : PassingStore

@@ -38,6 +38,19 @@ public sealed class OperatorRulesTests : IDisposable
     }
 
     [Fact]
+    public void AStaticPeerIsProtectedUntilThatIsLiftedThoughItIsNoRule()
+    {
+        OperatorRules rules = OperatorRules.Load(new GaterOptions(), _directory, [Peer]);
+        Assert.True(rules.IsProtected(Peer));
+        Assert.Empty(rules.Protected);
+        rules.SetProtected(Peer, false);
+        Assert.False(rules.IsProtected(Peer));
+        rules.SetProtected(Peer, true);
+        Assert.True(rules.IsProtected(Peer));
+        Assert.Equal([Peer], rules.Protected);
+    }
+
+    [Fact]
     public async Task TheLastOfManyWritersHasAll()
     {
         OperatorRules rules = OperatorRules.Load(new GaterOptions(), _directory);

@@ -18,11 +18,16 @@ public sealed class P2pConfigTests
         { "ExternalAddresses[0]", config => config.ExternalAddresses = ["192.0.2.1"] },
         { "RequestTimeout", config => config.RequestTimeout = TimeSpan.Zero },
         { "PublishTimeout", config => config.PublishTimeout = TimeSpan.FromSeconds(-1) },
+        { "PeerTimeout", config => config.PeerTimeout = TimeSpan.Zero },
         { "MeshLow", config => config.Gossip.MeshLow = 20 },
         { "MaxRequests", config => config.RateLimit.MaxRequests = 0 },
         { "Window", config => config.RateLimit.Window = TimeSpan.Zero },
         { "RingSlots", config => config.Resources.RingSlots = 1000 },
-        { "MaxCommitments", config => config.Store.MaxCommitments = 0 },
+        { "Store.MaxCommitments:", config => config.Store.MaxCommitments = 0 },
+        { "Store.MaxCommitmentsPerBlock", config => config.Store.MaxCommitmentsPerBlock = 0 },
+        { "Store.MaxUnreferencedBytes", config => config.Store.MaxUnreferencedBytes = -1 },
+        { "Store.MaxAge", config => config.Store.MaxAge = TimeSpan.FromMinutes(-1) },
+        { "Store.MaxAge", config => config.Store.MaxAge = TimeSpan.Zero },
         { "Gater.BlockedSubnets[1]", config => config.Gater.BlockedSubnets = ["203.0.113.77/25", "10.0.0.1"] },
         { "Gater.Blocked[0]", config => config.Gater.Blocked = ["/ip4/10.0.0.1"] },
         { "Gater.Blocked: 3073", config => config.Gater.Blocked = [.. Enumerable.Repeat("10.0.0.1", 3073)] },
@@ -50,6 +55,15 @@ public sealed class P2pConfigTests
         P2pConfig config = new();
         spoil(config);
         Assert.Contains(config.Validate(), fault => fault.Contains(field, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void WhatHasNoBoundIsSound()
+    {
+        P2pConfig config = new();
+        config.Store.MaxAge = null;
+        config.Store.MaxUnreferencedBytes = 0;
+        Assert.Empty(config.Validate());
     }
 
     [Fact]

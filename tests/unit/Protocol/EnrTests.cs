@@ -1,6 +1,10 @@
+using System.Buffers.Binary;
+using System.Globalization;
 using System.Net;
+using System.Text;
 using Preconf.Native.Crypto;
 using Preconf.Native.Protocol;
+using Preconf.Native.Types;
 
 namespace Preconf.Native.UnitTests.Protocol;
 
@@ -39,6 +43,8 @@ public sealed class EnrTests
             Ip6 = IPAddress.Parse("2001:db8::1"),
             Tcp6 = 1,
             Udp6 = 65535,
+            Quic = 9000,
+            Quic6 = 9002,
         };
         foreach (ulong sequence in new ulong[] { 0, 1, 127, 128, 256, ulong.MaxValue })
         {
@@ -46,6 +52,28 @@ public sealed class EnrTests
             Assert.Equal(sequence, read.Sequence);
             Assert.Equal(endpoints, read.Endpoints);
         }
+    }
+
+    [Theory]
+    [InlineData("ip=192.0.2.1 tcp=9000 quic=9001", "/ip4/192.0.2.1/tcp/9000 /ip4/192.0.2.1/udp/9001/quic-v1")]
+    [InlineData("ip=192.0.2.1 quic=9001 preconf=1", "/ip4/192.0.2.1/udp/9001/quic-v1")]
+    [InlineData("ip=192.0.2.1 ip6=2001:db8::1 tcp=9000", "/ip4/192.0.2.1/tcp/9000 /ip6/2001:db8::1/tcp/9000")]
+    [InlineData("ip=192.0.2.1 ip6=2001:db8::1 tcp=9000 preconf=1", "/ip4/192.0.2.1/tcp/9000")]
+    [InlineData("ip6=2001:db8::1 tcp=9000 tcp6=9006 quic6=9007 preconf=1", "/ip6/2001:db8::1/tcp/9006 /ip6/2001:db8::1/udp/9007/quic-v1")]
+    [InlineData("ip6=2001:db8::1 tcp=9000 tcp6=0", "/ip6/2001:db8::1/tcp/9000")]
+    [InlineData("ip=192.0.2.1 tcp=0 quic=0", "")]
+    [InlineData("ip=192.0.2.1 udp=9000", "")]
+    [InlineData("tcp=9000 quic=9001", "")]
+    [InlineData("ip=0.0.0.0 ip6=:: tcp=9000", "")]
+    [InlineData("ip=224.0.0.1 ip6=ff02::1 tcp=9000", "")]
+    [InlineData("ip=192.0.2.1 tcp=9000 quic=list", "/ip4/192.0.2.1/tcp/9000")]
+    [InlineData("ip=192.0.2.1 tcp=9000 quic=70000", "/ip4/192.0.2.1/tcp/9000")]
+    public void ARecordIsDialledAsDiscoveryDialsIt(string pairs, string addresses)
+    {
+        ArgumentNullException.ThrowIfNull(pairs);
+        Enr record = Made(pairs);
+        Assert.Equal(addresses, string.Join(' ', record.DialableAddresses().Select(address => address.WithoutPeerId())));
+        Assert.All(record.DialableAddresses(), address => Assert.Equal(record.PeerId, address.PeerId));
     }
 
     [Fact]
@@ -87,6 +115,48 @@ public sealed class EnrTests
 
             Assert.False(Enr.TryDecode(bytes, out _, out _));
         }
+    }
+
+    // A record with any keys, as Sign makes none: "key=value", where a number is a port, preconf's a chain, and a list holds a 5.
+    private static Enr Made(string text)
+    {
+        byte[] secret = new byte[Secp256k1.SecretSize], key = new byte[Secp256k1.CompressedPublicKeySize];
+        Secp256k1.NewSecret(secret);
+        Secp256k1.CompressedPublicKey(secret, key);
+        SortedDictionary<string, RlpItem> pairs = new(StringComparer.Ordinal) { ["id"] = new("v4"u8.ToArray(), false), ["secp256k1"] = new(key, false) };
+        foreach (string[] pair in text.Split(' ').Select(pair => pair.Split('=')))
+        {
+            pairs[pair[0]] = pair switch
+            {
+                ["ip" or "ip6", var ip] => new(IPAddress.Parse(ip).GetAddressBytes(), false),
+                [_, "list"] => new([0xc1, 5], true),
+                ["preconf", var chain] => new([0xc2, byte.Parse(chain, CultureInfo.InvariantCulture), 1], true),
+                _ => new(Number(pair[1]), false),
+            };
+        }
+
+        List<byte> content = [];
+        Rlp.AppendNumber(content, 1);
+        foreach ((string name, RlpItem value) in pairs)
+        {
+            Rlp.AppendString(content, Encoding.ASCII.GetBytes(name));
+            Rlp.AppendItem(content, value);
+        }
+
+        Bytes32 hash = Keccak256.Hash(Rlp.List(content));
+        Signature signature = Secp256k1.Sign(in hash, secret);
+        List<byte> record = [];
+        Rlp.AppendString(record, signature.AsSpan()[..64]);
+        record.AddRange(content);
+        Assert.True(Enr.TryDecode(Rlp.List(record), out Enr? made, out string? fault), fault);
+        return made;
+    }
+
+    private static byte[] Number(string text)
+    {
+        byte[] bytes = new byte[sizeof(uint)];
+        BinaryPrimitives.WriteUInt32BigEndian(bytes, uint.Parse(text, CultureInfo.InvariantCulture));
+        return bytes.AsSpan().TrimStart((byte)0).ToArray();
     }
 
     [Fact]

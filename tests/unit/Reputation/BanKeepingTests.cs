@@ -130,7 +130,8 @@ public sealed class BanKeepingTests : IAsyncLifetime
         Assert.True(book.Ban(second, TimeSpan.FromMinutes(20), null));
         Assert.Equal(new[] { second, first }.ToHashSet(), book.Bans.Select(ban => ban.Peer).ToHashSet());
 
-        // All are the host's: a peer can't push one out, and that is said once.
+        // All are the host's: a peer can't push one out, and that is said once, to whoever may take its time.
+        _effects.OnNotKept = () => Assert.True(Task.Run(() => book.Count).Wait(TimeSpan.FromSeconds(5)), "told under the book's lock");
         Abuse(book, bad);
         Abuse(book, worse);
         Assert.Equal(new[] { second, first }.ToHashSet(), book.Bans.Select(ban => ban.Peer).ToHashSet());
@@ -140,6 +141,7 @@ public sealed class BanKeepingTests : IAsyncLifetime
         Assert.Equal(new[] { second, third }.ToHashSet(), book.Bans.Select(ban => ban.Peer).ToHashSet());
 
         // Fewer are allowed at the next start: the host's that lasts longest stays.
+        _effects.OnNotKept = null;
         await book.KeptAsync();
         Assert.Equal(third, Assert.Single(Book(new ReputationOptions { MaxBans = 1 }).Bans).Peer);
         Assert.Contains("MaxBans 1", _effects.NotKept[^1], StringComparison.Ordinal);

@@ -43,5 +43,11 @@ internal sealed class Effects : IReputationEffects
 
     public void Tell(PeerId peer, in ReputationEntry entry) => Told.Add(entry.Reason);
 
-    public void BansNotKept(string why) => NotKept.Add(why);
+    public Action? OnNotKept { get; set; }
+
+    public void BansNotKept(string why)
+    {
+        OnNotKept?.Invoke();
+        NotKept.Add(why);
+    }
 }

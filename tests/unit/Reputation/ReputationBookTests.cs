@@ -52,6 +52,20 @@ public sealed class ReputationBookTests : IDisposable
     }
 
     [Fact]
+    public void ChoosingAPeerLeavesTheReferencesScoreAlone()
+    {
+        ReputationBook book = new(new ReputationOptions { Policy = ReputationPolicy.Reference }, [], _effects, _time);
+        book.Report(A, ReputationReason.Garbage);
+        double score = book.Explain(A).Score;
+        Assert.True(score < 0, $"{score}");
+        _time.Advance(TimeSpan.FromMinutes(10));
+        Assert.Equal(1, book.PreferenceOf(A));
+        Assert.Equal(score, book.Explain(A).Score);
+        book.Tick();
+        Assert.Equal(score, _effects.Scores[A]);
+    }
+
+    [Fact]
     public void FaultsGreylistThenBanWhenTheyGoOnAndTheBanEndsByItself()
     {
         ReputationBook book = Book();

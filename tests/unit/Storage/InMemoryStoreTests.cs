@@ -71,6 +71,16 @@ public sealed class InMemoryStoreTests
     }
 
     [Fact]
+    public void NoRoomForListsThatNobodyNamesIsNoneNotLess()
+    {
+        Assert.Throws<ArgumentOutOfRangeException>(() => Store(new StoreOptions { MaxUnreferencedBytes = -1 }));
+        InMemoryStore store = Store(new StoreOptions { MaxUnreferencedBytes = 0 });
+        byte[] list = [1, 2, 3];
+        Bytes32 hash = Keccak256.Hash(list);
+        Assert.Equal(StoreResult.Refused, store.AddTxList(in hash, list));
+    }
+
+    [Fact]
     public void WhatIsTooOldGoes()
     {
         InMemoryStore store = Store(new StoreOptions { MaxAge = TimeSpan.FromMinutes(10) });
