@@ -9,6 +9,9 @@ namespace Preconf.Native.Storage;
 /// </summary>
 internal sealed class TxListShelf
 {
+    // From this size on a list lies where the collector neither ages nor moves it: it lives for hours, and each move is another copy of it.
+    private const int StayFrom = 16 << 10;
+
     private readonly StoreOptions _options;
     private readonly Dictionary<Bytes32, Item> _items = [];
     private readonly Dictionary<Bytes32, int> _references = [];
@@ -52,7 +55,7 @@ internal sealed class TxListShelf
             return StoreResult.Refused;
         }
 
-        byte[] copy = GC.AllocateUninitializedArray<byte>(bytes.Length);
+        byte[] copy = GC.AllocateUninitializedArray<byte>(bytes.Length, pinned: bytes.Length >= StayFrom);
         bytes.CopyTo(copy);
         Item item = new(hash, copy, now, _number++);
         _items.Add(hash, item);
