@@ -1,4 +1,5 @@
 using Preconf.Native.Network;
+using Preconf.Native.Storage;
 using Preconf.Native.Sync;
 using Preconf.Native.Types;
 using Xunit.Abstractions;
@@ -238,6 +239,25 @@ public sealed class CatchUpTests(ITestOutputHelper output)
         Assert.All(again.MissingBlocks, blocks => Assert.Equal(MissingReason.NotKept, blocks.Reason));
         await full.StopAsync();
         Assert.InRange(Read(asked).Count(told => told.Kind == NetworkEventKind.InboundCommitmentsRequest), 1, 2);
+    }
+
+    [Fact]
+    public async Task WhatWentForItsAgeIsNotFetchedBack()
+    {
+        await using TestNet net = new(output);
+        SetTime time = new();
+        P2pNode full = await net.StartAsync(TestNet.Tcp);
+        P2pNode late = await net.StartAsync(TestNet.Config(TestNet.Tcp), new P2pNodeServices { Store = new InMemoryStore(null, time) });
+        History.Fill(full, net, 1, 610);
+        History.Fill(late, net, 1, 590);
+        time.Now += TimeSpan.FromHours(20);
+        History.Fill(late, net, 591, 600);
+        time.Now += TimeSpan.FromHours(10);
+        await TestNet.ConnectAsync(late, full);
+
+        CatchUpResult result = await CatchUp.RunAsync(late.Handle).WaitAsync(TestNet.Patience);
+        Assert.Equal((10, true, (UInt256)591), (result.Commitments, result.IsComplete, result.From));
+        Assert.Equal(590, History.Missing(late, 1, 610).Length);
     }
 
     [Fact]
