@@ -91,6 +91,7 @@ internal sealed class GapWatch : IDisposable
                 NetworkEventKind.Stopped => CatchUpReason.Stopped,
                 NetworkEventKind.PeerConnected when told.Peer is { } peer => Connected(peer),
                 NetworkEventKind.GossipSignedCommitment => Suspect(told.Commitment.Commitment.Preconf),
+                NetworkEventKind.EventsDropped when told.IsReaderLoss => Lost(),
                 _ => null,
             };
             if (told.Kind == NetworkEventKind.PeerDisconnected && told.Peer is { } gone)
@@ -104,12 +105,12 @@ internal sealed class GapWatch : IDisposable
             }
         }
 
-        if (_events.TakeDropped() == 0)
-        {
-            return null;
-        }
+        return null;
+    }
 
-        // Anything may have been among what was lost.
+    // Anything may have been among what was lost.
+    private CatchUpReason Lost()
+    {
         _connected.Clear();
         _connected.UnionWith(_handle.PeerEntries.Select(peer => peer.Id));
         return CatchUpReason.Gap;
