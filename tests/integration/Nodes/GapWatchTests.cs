@@ -27,11 +27,11 @@ public sealed class GapWatchTests(ITestOutputHelper output)
             await node.Handle.RequestHeadAsync(stays.LocalPeerId);
         }
 
-        Assert.Equal(CatchUpReason.Gap, await watch.NextAsync(stop.Token));
-        Task<CatchUpReason> next = watch.NextAsync(stop.Token);
-        await Task.Delay(100);
-        Assert.False(next.IsCompleted);
+        Task never = Task.Delay(Timeout.Infinite, stop.Token);
+        Assert.Equal(CatchUpReasons.Gap, await watch.UntilAsync(CatchUpReasons.Gap, never, stop.Token));
+        Assert.Equal(CatchUpReasons.Gap, watch.Take());
+        Assert.Equal(CatchUpReasons.None, watch.Take());
         await TestNet.ConnectAsync(node, other);
-        Assert.Equal(CatchUpReason.NewPeer, await next);
+        Assert.Equal(CatchUpReasons.NewPeer, await watch.UntilAsync(CatchUpReasons.NewPeer, never, stop.Token));
     }
 }
