@@ -12,6 +12,7 @@ internal sealed class NodeProcess : IDisposable
     private readonly TaskCompletionSource<string> _address = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly HashSet<string> _peers = [];
     private long _arrivals;
+    private long _commitments;
 
     private NodeProcess(Process process)
     {
@@ -35,14 +36,17 @@ internal sealed class NodeProcess : IDisposable
     /// <summary>Peers that ever came.</summary>
     public long Arrivals => Volatile.Read(ref _arrivals);
 
+    /// <summary>Commitments that came by gossip and were accepted.</summary>
+    public long Commitments => Volatile.Read(ref _commitments);
+
     public bool HasExited => _process.HasExited;
 
-    /// <summary>The process' resident memory in MiB, its threads, and its open files (0 where the system does not tell).</summary>
-    public (double MiB, int Threads, int Files) Measure()
+    /// <summary>What the process takes up now.</summary>
+    public Measured Measure()
     {
         _process.Refresh();
         string files = $"/proc/{_process.Id}/fd";
-        return (_process.WorkingSet64 / (1024.0 * 1024), _process.Threads.Count, Directory.Exists(files) ? Directory.GetFileSystemEntries(files).Length : 0);
+        return new Measured(_process.WorkingSet64 / (1024.0 * 1024), _process.Threads.Count, Directory.Exists(files) ? Directory.GetFileSystemEntries(files).Length : 0);
     }
 
     public static async Task<(NodeProcess Node, string Address)> StartAsync(int maxPeers)
@@ -100,10 +104,20 @@ internal sealed class NodeProcess : IDisposable
 
                 _arrivals += name == "peerConnected" ? 1 : 0;
             }
-            else if (name == "eventsDropped" || name == "lost")
+            else if (name == "gossipSignedCommitment")
+            {
+                _commitments++;
+            }
+            else if (name == "eventsDropped")
             {
                 Console.Error.WriteLine($"the node's events are lost: {line}");
             }
         }
     }
 }
+
+/// <summary>What a process takes up.</summary>
+/// <param name="MiB">Resident memory.</param>
+/// <param name="Threads">Threads.</param>
+/// <param name="Files">Open files; 0 where the system does not tell.</param>
+internal sealed record Measured(double MiB, int Threads, int Files);

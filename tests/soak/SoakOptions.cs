@@ -10,6 +10,9 @@ namespace Preconf.Native.Soak;
 /// <param name="BudgetMiB">Memory of the node's process at the end, at most.</param>
 internal sealed record SoakOptions(int Peers, int Churn, TimeSpan Time, int BudgetMiB)
 {
+    /// <summary>Peers that never leave: one that publishes, and one that listens.</summary>
+    public const int Staying = 2;
+
     /// <summary>What the command line takes.</summary>
     public const string Usage = "usage: soak [--quick] [--peers N] [--churn PER_SECOND] [--seconds N] [--budget MIB]; without: 200 peers, 20 a second, 120 s, 160 MiB";
 
@@ -52,6 +55,13 @@ internal sealed record SoakOptions(int Peers, int Churn, TimeSpan Time, int Budg
 
             options = with;
             i++;
+        }
+
+        if (options.Peers <= Staying)
+        {
+            fault = $"--peers: {options.Peers}; more than {Staying} are wanted, who never leave";
+            options = null;
+            return false;
         }
 
         return true;

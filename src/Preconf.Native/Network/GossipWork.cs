@@ -76,7 +76,7 @@ internal sealed class GossipWork(NodeCore core) : ILaneWork
             core.Reputation.Report(peer.Id, ReputationReason.Accepted);
         }
 
-        bool forward = core.Forwarded.Add(in commitment.Signature) && (stored != StoreResult.Duplicate || IsNews(in hash));
+        bool forward = stored != StoreResult.Refused && core.Forwarded.Add(in commitment.Signature) && (isNew || IsNews(in hash));
         told = new NetworkEvent(isNew ? NetworkEventKind.GossipSignedCommitment : NetworkEventKind.GossipIgnored, peer.Id, in commitment, in signer, in hash)
         {
             BlockNumber = commitment.Commitment.Preconf.BlockNumber,
@@ -88,7 +88,7 @@ internal sealed class GossipWork(NodeCore core) : ILaneWork
     }
 
     // What is held already but never went through gossip here was got by a request, or put in the store by the host, while it was on its way: those
-    // behind this node have not seen it. Once is enough, and nothing old is brought back to life.
+    // behind this node have not seen it. Once is enough, and nothing old is brought back to life: not what came long ago, nor what is too old to be kept.
     private bool IsNews(in Bytes32 preconfirmationHash) =>
         core.Store.TryGetByHash(in preconfirmationHash, out StoredCommitment held) && core.Time.GetUtcNow() - held.ReceivedAt <= NewsFor;
 

@@ -48,6 +48,7 @@ internal sealed partial class NodeCore : INativeEventSink
     private readonly TxListAllowances _txListAllowances;
     private readonly EventPump _pump;
     private readonly TaskCompletionSource _pumpEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _givenUp = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Lock _addressGate = new();
     private readonly CancellationTokenSource _stopping = new();
     private Multiaddr[] _listening = [];
@@ -93,7 +94,7 @@ internal sealed partial class NodeCore : INativeEventSink
         LaneOptions requests = new(RequestsQueued, Deadline: null, Time);
         _requestLanes = Lanes(() => new ValidationLane(requests, report, new RequestWork(this)));
         _pump = new EventPump(node, this);
-        Finished = FinishAsync();
+        Finished = Task.WhenAny(FinishAsync(), _givenUp.Task).Unwrap();
     }
 
     public P2pConfig Config { get; }
@@ -164,11 +165,13 @@ internal sealed partial class NodeCore : INativeEventSink
         Native.Stop();
     }
 
-    /// <summary>Ends the readers' streams of a node whose native part does not answer; its memory is left alone.</summary>
+    /// <summary>Ends what is in flight and the readers' streams of a node whose native part does not answer; its memory is left alone.</summary>
     public void GiveUp()
     {
-        LogLeaked(_logger, Config.StopTimeout);
+        CloseOperations();
         Events.Complete();
+        _givenUp.TrySetResult();
+        LogLeaked(_logger, Config.StopTimeout);
     }
 
     /// <summary>Counts an answer as being read, so that its memory is not freed under the reader.</summary>
@@ -279,6 +282,15 @@ internal sealed partial class NodeCore : INativeEventSink
     {
         Volatile.Write(ref _closing, 1);
         _ = _stopping.CancelAsync();
+        Changed.Pulse();
+    }
+
+    private void CloseOperations()
+    {
+        NetworkException closed = Closed();
+        Publishes.Close(closed);
+        Requests.Close(closed);
+        Dials.Close(closed);
     }
 
     private void OnGossip(in PcnEvent nativeEvent)
@@ -467,6 +479,7 @@ internal sealed partial class NodeCore : INativeEventSink
     private async Task FinishAsync()
     {
         await _pumpEnded.Task.ConfigureAwait(false);
+        CloseOperations();
         if (_reputationTimer is { } timer)
         {
             await timer.DisposeAsync().ConfigureAwait(false);
@@ -477,10 +490,6 @@ internal sealed partial class NodeCore : INativeEventSink
             await names.DisposeAsync().ConfigureAwait(false);
         }
 
-        NetworkException closed = Closed();
-        Publishes.Close(closed);
-        Requests.Close(closed);
-        Dials.Close(closed);
         bool atRest = await ComeToRestAsync().ConfigureAwait(false);
         await Reputation.KeptAsync().ConfigureAwait(false);
         if (!atRest || !Native.TryFree())
@@ -490,7 +499,6 @@ internal sealed partial class NodeCore : INativeEventSink
 
         _logs.Complete();
         await _logs.Completion.ConfigureAwait(false);
-        Changed.Pulse();
         Events.Publish(new NetworkEvent(NetworkEventKind.Stopped, LocalPeerId));
         Events.Complete();
     }

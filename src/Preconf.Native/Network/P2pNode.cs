@@ -181,7 +181,8 @@ public sealed class P2pNode : IAsyncDisposable
 
     /// <summary>
     /// Stops the node: closes admission, ends what is in flight with <see cref="NetworkErrorKind.SendCommandFailed"/>, and waits, at most
-    /// <see cref="P2pConfig.StopTimeout"/>, until no native thread is left. If native code does not come to rest, its memory is left alone and the log says so.
+    /// <see cref="P2pConfig.StopTimeout"/>, until no native thread is left. If native code does not come to rest, its memory is left alone, the log says so, and
+    /// streams of events end without <see cref="NetworkEventKind.Stopped"/>.
     /// </summary>
     /// <param name="cancellationToken">Stops the waiting, not the stopping.</param>
     public async Task StopAsync(CancellationToken cancellationToken = default)

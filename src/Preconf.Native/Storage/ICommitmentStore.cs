@@ -14,7 +14,7 @@ public enum StoreResult
     /// <summary>Kept beside another signed value of the same block, and served instead of it. The other stays: it may be evidence.</summary>
     Superseded,
 
-    /// <summary>Not kept: below what the store still holds, or larger than its bounds.</summary>
+    /// <summary>Not kept: below what the store still holds, too old to come again, or larger than its bounds.</summary>
     Refused,
 }
 

@@ -17,6 +17,7 @@ public sealed class InMemoryStore : ICommitmentStore
     private readonly BlockIndex _blocks = new();
     private readonly CommitmentSlab _slab = new();
     private readonly TxListShelf _shelf;
+    private UInt256? _highestAged;
     private long _evicted;
 
     /// <summary>Makes an empty store.</summary>
@@ -188,6 +189,12 @@ public sealed class InMemoryStore : ICommitmentStore
 
     private StoreResult AddBlock(int position, in UInt256 block, ReadOnlySpan<byte> ssz, in CommitmentSlab.Record record)
     {
+        // With the age of its arrival it would outlive everything above it, again and again.
+        if (block <= _highestAged)
+        {
+            return StoreResult.Refused;
+        }
+
         if (_slab.Count >= _options.MaxCommitments)
         {
             if (position == 0)
@@ -297,7 +304,14 @@ public sealed class InMemoryStore : ICommitmentStore
         long limit = _time.GetUtcNow().UtcTicks - age.Ticks;
         while (_blocks.Count != 0 && _slab[_blocks[0].Slot].At < limit)
         {
+            _highestAged = _blocks[0].Block;
             DropLowest();
+        }
+
+        // Where nothing is left, nothing says that this block was not far above the chain.
+        if (_blocks.Count == 0)
+        {
+            _highestAged = null;
         }
 
         _shelf.DropOlderThan(limit);

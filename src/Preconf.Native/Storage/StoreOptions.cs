@@ -20,7 +20,7 @@ public sealed class StoreOptions
 
     /// <summary>
     /// Age from which things are dropped, and so are not served: looked at whenever something is added or read, from the lowest block and the oldest txlist
-    /// on. Default 24 h; null: never.
+    /// on. A block that went for its age is refused when it comes again, and so is what lies below it, while anything above is held. Default 24 h; null: never.
     /// </summary>
     public TimeSpan? MaxAge { get; set; } = TimeSpan.FromHours(24);
 }

@@ -25,13 +25,14 @@ public static class CatchUp
         ArgumentNullException.ThrowIfNull(handle);
         options ??= new CatchUpOptions();
         options.Check();
-        return new CatchUpRun(handle, options, progress).RunAsync(null, null, CancellationToken.None, cancellationToken);
+        return new CatchUpRun(handle, options, progress).RunAsync(cancellationToken);
     }
 
     /// <summary>
     /// Keeps the node caught up: at the start, as soon as a peer is there; again when all peers were lost and one is back; when a gossiped commitment shows a
-    /// gap below it, or its txlist does not come; and with growing pauses while requests fail. What nobody has is looked for again after
-    /// <see cref="CatchUpOptions.RetryMissing"/>. Says in the log (<c>Preconf.Native.Sync</c>) what it does, a few lines a run.
+    /// gap below it, or its txlist does not come; for a new peer, while fewer than three have told their heads; and with growing pauses while requests fail. For
+    /// these reasons, not for others, the fetching of txlists is broken off and begun again (<see cref="CatchUpOptions.Pause"/>). What nobody has is looked for
+    /// again after <see cref="CatchUpOptions.RetryMissing"/>. Says in the log (<c>Preconf.Native.Sync</c>) what it does, a few lines a run.
     /// </summary>
     /// <param name="handle">The node, started.</param>
     /// <param name="options">What to fetch, and how; null for the defaults.</param>

@@ -78,41 +78,40 @@ internal sealed partial class CatchUpFollower : IProgress<CatchUpProgress>
     {
         await _handle.WaitForPeerAsync(null, cancellationToken).ConfigureAwait(false);
         using GapWatch watch = new(_handle, _options, _known);
-        Task<CatchUpReason> next = watch.NextAsync(cancellationToken);
         int failures = 0;
         _knownSince = _handle.Time.GetTimestamp();
         while (true)
         {
             long started = _handle.Time.GetTimestamp();
-            CatchUpResult? result = await TryRunAsync(next, cancellationToken).ConfigureAwait(false);
-            failures = result is { IsWorthRetrying: false } ? 0 : failures + 1;
-            bool wantsPeers = result is null || result.Peers < EnoughPeers;
-            using CancellationTokenSource over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-            Task retry = Task.Delay(RetryAfter(failures), _handle.Time, over.Token);
-            CatchUpReason reason;
-            do
+            (CatchUpResult? result, bool paused) = await TryRunAsync(watch, cancellationToken).ConfigureAwait(false);
+            failures = paused ? failures : result is { IsWorthRetrying: false } ? 0 : failures + 1;
+            CatchUpReasons wanted = Wanted(result?.Peers ?? 0);
+            using (CancellationTokenSource over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken))
             {
-                reason = CatchUpReason.Retry;
-                if (await Task.WhenAny(next, retry).ConfigureAwait(false) == next)
+                Task retry = Task.Delay(RetryAfter(failures), _handle.Time, over.Token);
+                CatchUpReasons due = await watch.UntilAsync(wanted, retry, cancellationToken).ConfigureAwait(false);
+                await over.CancelAsync().ConfigureAwait(false);
+                if (due.HasFlag(CatchUpReasons.Stopped))
                 {
-                    reason = await next.ConfigureAwait(false);
-                    next = watch.NextAsync(cancellationToken);
+                    return;
                 }
             }
-            while (reason == CatchUpReason.NewPeer && !wantsPeers);
 
-            await over.CancelAsync().ConfigureAwait(false);
-            if (reason == CatchUpReason.Stopped)
-            {
-                return;
-            }
-
-            Forget(reason);
             TimeSpan early = _options.Pause - _handle.Time.GetElapsedTime(started);
-            await Task.Delay(early > TimeSpan.Zero ? early : TimeSpan.Zero, _handle.Time, cancellationToken).ConfigureAwait(false);
-            await _handle.WaitForPeerAsync(null, cancellationToken).ConfigureAwait(false);
+            await PassAsync(Task.Delay(early > TimeSpan.Zero ? early : TimeSpan.Zero, _handle.Time, cancellationToken)).ConfigureAwait(false);
+            await PassAsync(_handle.WaitForPeerAsync(null, cancellationToken)).ConfigureAwait(false);
+            Forget(watch.Take() & wanted);
+        }
+
+        async Task PassAsync(Task wait)
+        {
+            await watch.UntilAsync(CatchUpReasons.None, wait, cancellationToken).ConfigureAwait(false);
+            await wait.ConfigureAwait(false);
         }
     }
+
+    private static CatchUpReasons Wanted(int peers) =>
+        CatchUpReasons.Reconnected | CatchUpReasons.Gap | (peers < EnoughPeers ? CatchUpReasons.NewPeer : CatchUpReasons.None);
 
     private TimeSpan RetryAfter(int failures)
     {
@@ -127,30 +126,37 @@ internal sealed partial class CatchUpFollower : IProgress<CatchUpProgress>
     }
 
     // Another peer may have what nobody had, and after a while so may anybody.
-    private void Forget(CatchUpReason reason)
+    private void Forget(CatchUpReasons reasons)
     {
-        if (reason is CatchUpReason.NewPeer or CatchUpReason.Reconnected || _handle.Time.GetElapsedTime(_knownSince) >= _options.RetryMissing)
+        if ((reasons & (CatchUpReasons.NewPeer | CatchUpReasons.Reconnected)) != 0 || _handle.Time.GetElapsedTime(_knownSince) >= _options.RetryMissing)
         {
             _known.Clear();
             _knownSince = _handle.Time.GetTimestamp();
         }
     }
 
-    // Txlists can take hours; a reason to look for commitments does not wait for them.
-    private async Task<CatchUpResult?> TryRunAsync(Task<CatchUpReason> next, CancellationToken cancellationToken)
+    // Txlists can take hours; a reason to look for commitments does not wait for them. It does not starve them either, however often there is one.
+    private async Task<(CatchUpResult? Result, bool Paused)> TryRunAsync(GapWatch watch, CancellationToken cancellationToken)
     {
+        using CancellationTokenSource over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         using CancellationTokenSource pause = new();
-        Task<CatchUpResult> run = new CatchUpRun(_handle, _options, this).RunAsync(_known, _refused, pause.Token, cancellationToken);
-        if (await Task.WhenAny(run, next).ConfigureAwait(false) == next)
-        {
-            await pause.CancelAsync().ConfigureAwait(false);
-        }
-
+        CatchUpRun run = new(_handle, _options, this);
+        Task running = Task.CompletedTask;
         try
         {
-            CatchUpResult result = await run.ConfigureAwait(false);
-            Say(result, pause.IsCancellationRequested);
-            return result;
+            running = run.FetchCommitmentsAsync(_known, _refused, over.Token);
+            await watch.UntilAsync(CatchUpReasons.None, running, cancellationToken).ConfigureAwait(false);
+            await running.ConfigureAwait(false);
+            Task<CatchUpResult> txLists = run.FetchTxListsAsync(_known, pause.Token, over.Token);
+            running = txLists;
+            Task least = Task.Delay(_options.Pause, _handle.Time, over.Token);
+            await watch.UntilAsync(Wanted(run.Peers), txLists, cancellationToken).ConfigureAwait(false);
+            await watch.UntilAsync(CatchUpReasons.None, Task.WhenAny(least, txLists), cancellationToken).ConfigureAwait(false);
+            bool paused = !txLists.IsCompleted;
+            await pause.CancelAsync().ConfigureAwait(false);
+            CatchUpResult result = await txLists.ConfigureAwait(false);
+            Say(result, paused);
+            return (result, paused);
         }
         catch (Exception error) when (_handle.IsRunning && error is not OperationCanceledException)
         {
@@ -160,7 +166,12 @@ internal sealed partial class CatchUpFollower : IProgress<CatchUpProgress>
             }
 
             _complete = false;
-            return null;
+            return (null, false);
+        }
+        finally
+        {
+            await over.CancelAsync().ConfigureAwait(false);
+            await running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 

@@ -30,7 +30,7 @@ public sealed record CatchUpOptions
     /// <summary>Progress is told no more often than this, but always at the start and at the end. Zero: each page and txlist. Default 5 s.</summary>
     public TimeSpan ProgressInterval { get; init; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>Following only: the least time from one run to the next. Default 5 s.</summary>
+    /// <summary>Following only: the least time from one run to the next, and for fetching txlists before something more urgent breaks it off. Default 5 s.</summary>
     public TimeSpan Pause { get; init; } = TimeSpan.FromSeconds(5);
 
     /// <summary>Following only: how long a gap may be one that gossip fills by itself: messages overtake each other. Default 3 s.</summary>

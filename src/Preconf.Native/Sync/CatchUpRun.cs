@@ -17,12 +17,22 @@ internal sealed class CatchUpRun(P2pHandle handle, CatchUpOptions options, IProg
     private long _toldAt;
     private int _peers;
 
-    /// <summary>Runs it.</summary>
-    /// <param name="known">What nobody has, not to be asked for; takes in what this run finds to be so. Null for nothing.</param>
-    /// <param name="refused">Peers not to be asked for commitments; takes in those whose answers are refused. Null for none.</param>
-    /// <param name="pause">Ends the fetching of txlists early: there is something more urgent.</param>
+    /// <summary>Peers that told their heads.</summary>
+    public int Peers => _peers;
+
+    /// <summary>Runs it as a whole, knowing nothing of other runs.</summary>
     /// <param name="cancellationToken">Gives up.</param>
-    public async Task<CatchUpResult> RunAsync(KnownMissing? known, RefusedPeers? refused, CancellationToken pause, CancellationToken cancellationToken)
+    public async Task<CatchUpResult> RunAsync(CancellationToken cancellationToken)
+    {
+        await FetchCommitmentsAsync(null, null, cancellationToken).ConfigureAwait(false);
+        return await FetchTxListsAsync(null, CancellationToken.None, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>The first half: heads and commitments.</summary>
+    /// <param name="known">What nobody has, not to be asked for. Null for nothing.</param>
+    /// <param name="refused">Peers not to be asked for commitments; takes in those whose answers are refused. Null for none.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async Task FetchCommitmentsAsync(KnownMissing? known, RefusedPeers? refused, CancellationToken cancellationToken)
     {
         await AskHeadsAsync(cancellationToken).ConfigureAwait(false);
         BlockRanges wanted = Gaps();
@@ -30,6 +40,14 @@ internal sealed class CatchUpRun(P2pHandle handle, CatchUpOptions options, IProg
         _commitments = new CommitmentFetch(handle, options, refused ?? new RefusedPeers(handle, options.RetryMissing), wanted, Progressed);
         Tell(CatchUpStage.Started, null);
         await _commitments.RunAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>The second half: txlists.</summary>
+    /// <param name="known">What nobody has, not to be asked for; takes in what this run finds to be so. Null for nothing.</param>
+    /// <param name="pause">Ends the fetching early: there is something more urgent.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async Task<CatchUpResult> FetchTxListsAsync(KnownMissing? known, CancellationToken pause, CancellationToken cancellationToken)
+    {
         _txLists = new TxListFetch(handle, options, Progressed);
         if (options.TxLists)
         {

@@ -6,25 +6,26 @@ using Preconf.Native.Types;
 namespace Preconf.Native.Sync;
 
 /// <summary>Why to catch up again.</summary>
-internal enum CatchUpReason
+[Flags]
+internal enum CatchUpReasons
 {
+    /// <summary>There is no reason.</summary>
+    None = 0,
+
     /// <summary>All peers were lost, and one is there again.</summary>
-    Reconnected,
+    Reconnected = 1,
 
     /// <summary>A peer is there that has not been asked yet.</summary>
-    NewPeer,
+    NewPeer = 2,
 
-    /// <summary>What gossip brought shows that something before it is missing.</summary>
-    Gap,
+    /// <summary>What gossip brought shows that something before it is missing, or events were lost that may have.</summary>
+    Gap = 4,
 
-    /// <summary>It is time to look again.</summary>
-    Retry,
-
-    /// <summary>The node has stopped.</summary>
-    Stopped,
+    /// <summary>The node has stopped: there will be no other reason.</summary>
+    Stopped = 8,
 }
 
-/// <summary>Watches a node's events for reasons to catch up again. One waiter at a time.</summary>
+/// <summary>Watches a node's events for reasons to catch up again. One caller at a time.</summary>
 internal sealed class GapWatch : IDisposable
 {
     private const int Capacity = 1024;
@@ -33,9 +34,10 @@ internal sealed class GapWatch : IDisposable
     private readonly CatchUpOptions _options;
     private readonly KnownMissing _known;
     private readonly EventReader<NetworkEvent> _events;
-    private readonly HashSet<PeerId> _connected;
+    private readonly HashSet<PeerId> _connected = [];
     private readonly Queue<Suspicion> _suspicions = new();
     private Task<bool>? _readable;
+    private CatchUpReasons _due;
 
     /// <summary>Watches from now on; the peers that are connected are not new.</summary>
     public GapWatch(P2pHandle handle, CatchUpOptions options, KnownMissing known)
@@ -45,115 +47,113 @@ internal sealed class GapWatch : IDisposable
         _options = options;
         _known = known;
         _events = handle.Subscribe(Capacity);
-        _connected = [.. handle.PeerEntries.Select(peer => peer.Id)];
+        SeePeers();
     }
 
-    /// <summary>Waits for the next reason.</summary>
-    public async Task<CatchUpReason> NextAsync(CancellationToken cancellationToken)
+    /// <summary>Watches until there is one of some reasons, <paramref name="end"/> ends, or the node stops.</summary>
+    /// <param name="reasons">What to return for; none: the events are read all the same, so that no reason is missed.</param>
+    /// <param name="end">Whose end ends it; how it ended is its owner's matter.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <returns>The reasons there are, others than asked for included.</returns>
+    public async Task<CatchUpReasons> UntilAsync(CatchUpReasons reasons, Task end, CancellationToken cancellationToken)
     {
         while (true)
         {
-            if (Read() is { } reason)
+            Read();
+            TimeSpan wait = reasons.HasFlag(CatchUpReasons.Gap) ? LookForGaps() : Timeout.InfiniteTimeSpan;
+            if ((_due & (reasons | CatchUpReasons.Stopped)) != 0 || end.IsCompleted)
             {
-                return reason;
-            }
-
-            if (IsGapFound(out TimeSpan wait))
-            {
-                return CatchUpReason.Gap;
+                return _due;
             }
 
             _readable ??= _events.WaitToReadAsync(cancellationToken).AsTask();
             using CancellationTokenSource over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-            await Task.WhenAny(_readable, Task.Delay(wait, _handle.Time, over.Token)).ConfigureAwait(false);
+            await Task.WhenAny(_readable, end, Task.Delay(wait, _handle.Time, over.Token)).ConfigureAwait(false);
             await over.CancelAsync().ConfigureAwait(false);
             if (_readable.IsCompleted)
             {
-                bool more = await _readable.ConfigureAwait(false);
+                _due |= await _readable.ConfigureAwait(false) ? CatchUpReasons.None : CatchUpReasons.Stopped;
                 _readable = null;
-                if (!more)
-                {
-                    return CatchUpReason.Stopped;
-                }
             }
         }
+    }
+
+    /// <summary>Takes the reasons there are: a run that begins now looks into all of them, and asks those who are connected.</summary>
+    public CatchUpReasons Take()
+    {
+        Read();
+        SeePeers();
+        _suspicions.Clear();
+        CatchUpReasons due = _due;
+        _due &= CatchUpReasons.Stopped;
+        return due;
     }
 
     /// <inheritdoc/>
     public void Dispose() => _events.Dispose();
 
-    private CatchUpReason? Read()
+    private void Read()
     {
         while (_events.TryRead(out NetworkEvent told))
         {
-            CatchUpReason? reason = told.Kind switch
+            switch (told.Kind)
             {
-                NetworkEventKind.Stopped => CatchUpReason.Stopped,
-                NetworkEventKind.PeerConnected when told.Peer is { } peer => Connected(peer),
-                NetworkEventKind.GossipSignedCommitment => Suspect(told.Commitment.Commitment.Preconf),
-                _ => null,
-            };
-            if (told.Kind == NetworkEventKind.PeerDisconnected && told.Peer is { } gone)
-            {
-                _connected.Remove(gone);
-            }
-
-            if (reason is not null)
-            {
-                return reason;
+                case NetworkEventKind.Stopped:
+                    _due |= CatchUpReasons.Stopped;
+                    break;
+                case NetworkEventKind.PeerConnected when told.Peer is { } peer:
+                    bool alone = _connected.Count == 0;
+                    _due |= !_connected.Add(peer) ? CatchUpReasons.None : alone ? CatchUpReasons.Reconnected : CatchUpReasons.NewPeer;
+                    break;
+                case NetworkEventKind.PeerDisconnected when told.Peer is { } gone:
+                    _connected.Remove(gone);
+                    break;
+                case NetworkEventKind.GossipSignedCommitment:
+                    Suspect(told.Commitment.Commitment.Preconf);
+                    break;
+                case NetworkEventKind.EventsDropped when told.IsReaderLoss:
+                    // Anything may have been among what was lost.
+                    _due |= CatchUpReasons.Gap;
+                    SeePeers();
+                    break;
             }
         }
+    }
 
-        if (_events.TakeDropped() == 0)
-        {
-            return null;
-        }
-
-        // Anything may have been among what was lost.
+    private void SeePeers()
+    {
         _connected.Clear();
         _connected.UnionWith(_handle.PeerEntries.Select(peer => peer.Id));
-        return CatchUpReason.Gap;
     }
 
-    private CatchUpReason? Connected(PeerId peer)
-    {
-        bool alone = _connected.Count == 0;
-        return !_connected.Add(peer) ? null : alone ? CatchUpReason.Reconnected : CatchUpReason.NewPeer;
-    }
-
-    private CatchUpReason? Suspect(in Preconfirmation preconf)
+    private void Suspect(in Preconfirmation preconf)
     {
         Suspicion suspicion = new(_handle.Time.GetTimestamp(), preconf.BlockNumber, preconf.RawTxListHash);
         if (_suspicions.Count < Capacity && IsGap(in suspicion))
         {
             _suspicions.Enqueue(suspicion);
         }
-
-        return null;
     }
 
-    private bool IsGapFound(out TimeSpan wait)
+    // How long until the next suspicion has been one for long enough.
+    private TimeSpan LookForGaps()
     {
-        wait = Timeout.InfiniteTimeSpan;
         while (_suspicions.TryPeek(out Suspicion suspicion))
         {
             TimeSpan left = _options.GapPatience - _handle.Time.GetElapsedTime(suspicion.At);
             if (left > TimeSpan.Zero)
             {
-                wait = left;
-                return false;
+                return left;
             }
 
             _suspicions.Dequeue();
             if (IsGap(in suspicion))
             {
-                // The run that follows looks for all of them.
-                _suspicions.Clear();
-                return true;
+                _due |= CatchUpReasons.Gap;
             }
         }
 
-        return false;
+        return Timeout.InfiniteTimeSpan;
     }
 
     private bool IsGap(in Suspicion suspicion)

@@ -188,10 +188,18 @@ internal sealed class TxListFetch(P2pHandle handle, CatchUpOptions options, Acti
     {
         lock (_gate)
         {
+            // Requests in flight at once end in any order.
             _missingCount++;
-            if (_missing.Count < CatchUpResult.MaxListed)
+            int place = _missing.Count;
+            while (place != 0 && _missing[place - 1].BlockNumber < block)
             {
-                _missing.Add(new MissingTxList(hash, block, reason, detail));
+                place--;
+            }
+
+            _missing.Insert(place, new MissingTxList(hash, block, reason, detail));
+            if (_missing.Count > CatchUpResult.MaxListed)
+            {
+                _missing.RemoveAt(CatchUpResult.MaxListed);
             }
         }
     }

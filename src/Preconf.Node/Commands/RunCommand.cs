@@ -108,11 +108,6 @@ internal static partial class RunCommand
             {
                 output.Event(in networkEvent);
             }
-
-            if (events.TakeDropped() is var lost and not 0)
-            {
-                output.Lost(lost);
-            }
         }
     }
 

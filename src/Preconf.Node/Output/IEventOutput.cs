@@ -20,8 +20,4 @@ internal interface IEventOutput
     /// <summary>The node catches up.</summary>
     /// <param name="progress">How far it is.</param>
     void CatchUp(in CatchUpProgress progress);
-
-    /// <summary>Events were lost because this output was too slow.</summary>
-    /// <param name="count">How many.</param>
-    void Lost(long count);
 }

@@ -62,15 +62,6 @@ internal sealed class JsonEventOutput(JsonLines lines) : IEventOutput
         });
     }
 
-    /// <inheritdoc/>
-    public void Lost(long count) => lines.Write(json =>
-    {
-        json.WriteString("event", Names.Camel(NetworkEventKind.EventsDropped));
-        WriteTime(json);
-        json.WriteNumber("count", count);
-        json.WriteString("reason", "slowOutput");
-    });
-
     /// <summary>Writes a number of up to 256 bits.</summary>
     /// <param name="json">Where to.</param>
     /// <param name="name">The property.</param>

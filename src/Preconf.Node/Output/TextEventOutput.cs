@@ -51,9 +51,6 @@ internal sealed class TextEventOutput(TextWriter writer, ulong chainId) : IEvent
         Write($"{DateTime.Now:HH:mm:ss.fff}  {"catch-up",-KindWidth}{text}");
     }
 
-    /// <inheritdoc/>
-    public void Lost(long count) => Write($"{DateTime.Now:HH:mm:ss.fff}  {"lost",-KindWidth}{count} events: this output is too slow");
-
     private static (string Kind, string Text)? Describe(in NetworkEvent told)
     {
         string from = Names.Short(told.Peer);

@@ -1,4 +1,6 @@
+using System.Collections.Concurrent;
 using Preconf.Native.Network;
+using Preconf.Native.Storage;
 using Preconf.Native.Sync;
 using Preconf.Native.Types;
 using Xunit.Abstractions;
@@ -241,6 +243,25 @@ public sealed class CatchUpTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public async Task WhatWentForItsAgeIsNotFetchedBack()
+    {
+        await using TestNet net = new(output);
+        SetTime time = new();
+        P2pNode full = await net.StartAsync(TestNet.Tcp);
+        P2pNode late = await net.StartAsync(TestNet.Config(TestNet.Tcp), new P2pNodeServices { Store = new InMemoryStore(null, time) });
+        History.Fill(full, net, 1, 610);
+        History.Fill(late, net, 1, 590);
+        time.Now += TimeSpan.FromHours(20);
+        History.Fill(late, net, 591, 600);
+        time.Now += TimeSpan.FromHours(10);
+        await TestNet.ConnectAsync(late, full);
+
+        CatchUpResult result = await CatchUp.RunAsync(late.Handle).WaitAsync(TestNet.Patience);
+        Assert.Equal((10, true, (UInt256)591), (result.Commitments, result.IsComplete, result.From));
+        Assert.Equal(590, History.Missing(late, 1, 610).Length);
+    }
+
+    [Fact]
     public async Task WhereNobodyHasAnythingNothingIsMissing()
     {
         await using TestNet net = new(output);
@@ -323,6 +344,51 @@ public sealed class CatchUpTests(ITestOutputHelper output)
         Assert.True(late.Handle.IsRunning);
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public async Task APeerThatComesAndGoesHoldsNoTxListsUp(int peers)
+    {
+        const int Lists = 150;
+        await using TestNet net = new(output);
+        P2pNode late = await net.StartAsync(TestNet.Tcp);
+        for (int i = 0; i < peers; i++)
+        {
+            P2pNode full = await net.StartAsync(TestNet.Config(TestNet.Tcp), new P2pNodeServices { Store = new SlowListStore() });
+            History.Fill(full, net, 1, Lists, listEvery: 1);
+            await TestNet.ConnectAsync(late, full);
+        }
+
+        P2pNode restless = await net.StartAsync(TestNet.Config());
+        using CancellationTokenSource stop = new();
+        int came = 0;
+        Task coming = ComeAndGoAsync();
+        ConcurrentQueue<CatchUpResult> ended = [];
+        Task following = CatchUp.FollowAsync(
+            late.Handle, FromOne with { Pause = TimeSpan.FromMilliseconds(300), Parallel = 2 }, new Teller(progress => ended.Enqueue(progress.Result!), CatchUpStage.Ended), stop.Token);
+        await LifecycleTests.UntilAsync(() => History.HasLists(late.Handle.Store, Enumerable.Range(1, Lists).Select(i => (ulong)i)));
+        await stop.CancelAsync();
+        await following.WaitAsync(TestNet.Patience);
+        await coming.WaitAsync(TestNet.Patience);
+
+        // Where enough peers were asked another one is no reason; else each run gets its time.
+        output.WriteLine($"{ended.Count} runs, {came} times a peer");
+        Assert.True(came > 10);
+        Assert.InRange(ended.Count, 0, peers < 3 ? 30 : 1);
+
+        async Task ComeAndGoAsync()
+        {
+            while (!stop.IsCancellationRequested)
+            {
+                await restless.Handle.DialAsync(late.Handle.DialableAddresses[0]);
+                came++;
+                await Task.Delay(20);
+                restless.Handle.Disconnect(late.LocalPeerId);
+                await LifecycleTests.UntilAsync(() => restless.Handle.PeerCount == 0);
+            }
+        }
+    }
+
     [Fact]
     public async Task APeerOfAnotherMindIsAskedOnceAndNotBannedForIt()
     {
@@ -355,9 +421,25 @@ public sealed class CatchUpTests(ITestOutputHelper output)
     }
 
     /// <summary>Tells at once, on the thread that reports.</summary>
-    private sealed class Teller(Action<CatchUpProgress> tell) : IProgress<CatchUpProgress>
+    private sealed class Teller(Action<CatchUpProgress> tell, CatchUpStage? only = null) : IProgress<CatchUpProgress>
     {
-        public void Report(CatchUpProgress value) => tell(value);
+        public void Report(CatchUpProgress value)
+        {
+            if (only is null || value.Stage == only)
+            {
+                tell(value);
+            }
+        }
+    }
+
+    /// <summary>A store whose txlists take their time.</summary>
+    private sealed class SlowListStore : PassingStore
+    {
+        public override bool TryGetTxList(in Bytes32 hash, out ReadOnlyMemory<byte> txList)
+        {
+            Thread.Sleep(20);
+            return base.TryGetTxList(in hash, out txList);
+        }
     }
 
     /// <summary>Claims all blocks there can be, and serves none.</summary>

@@ -4,6 +4,7 @@ using Preconf.Native.Network;
 using Preconf.Native.Protocol;
 using Preconf.Native.Reputation;
 using Preconf.Native.Ssz;
+using Preconf.Native.Storage;
 using Preconf.Native.Types;
 using Preconf.Native.Validation;
 using Xunit.Abstractions;
@@ -67,6 +68,30 @@ public sealed class GossipTests(ITestOutputHelper output)
         byte[] ssz = new byte[SignedCommitmentCodec.Size];
         SignedCommitmentCodec.Encode(in commitment, ssz);
         Assert.Equal(Verdicts.Ignore, VerdictOf(node, other, GossipTopic.Commitments, ssz));
+    }
+
+    [Fact]
+    public async Task WhatTheStoreIsPastIsNeitherForwardedNorRewarded()
+    {
+        await using TestNet net = new(output);
+        SetTime time = new();
+        InMemoryStore store = new(new StoreOptions { MaxAge = TimeSpan.FromHours(24) }, time);
+        P2pNode node = await net.StartAsync(TestNet.Config(TestNet.Tcp), new P2pNodeServices { Store = store });
+        P2pNode other = await net.StartAsync(TestNet.Tcp);
+        await TestNet.ConnectAsync(other, node);
+        SignedCommitment old = net.Commit(5);
+        History.Put(node, net, old);
+        time.Now += TimeSpan.FromHours(20);
+        History.Put(node, net, net.Commit(6));
+        time.Now += TimeSpan.FromHours(10);
+
+        using EventReader<NetworkEvent> events = node.Handle.Subscribe();
+        byte[] ssz = new byte[SignedCommitmentCodec.Size];
+        SignedCommitmentCodec.Encode(in old, ssz);
+        Assert.Equal(Verdicts.Ignore, VerdictOf(node, other, GossipTopic.Commitments, ssz));
+        NetworkEvent told = await ExchangeTests.NextAsync(events, NetworkEventKind.GossipIgnored);
+        Assert.Equal((ValidationReason.StoreRefused, false), (told.Reason, told.Flag));
+        Assert.Equal(0, node.Handle.Explain(other.LocalPeerId).Score);
     }
 
     [Fact]

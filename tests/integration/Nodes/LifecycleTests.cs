@@ -80,6 +80,47 @@ public sealed class LifecycleTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public async Task WhatIsInFlightEndsThoughTheStopIsGivenUp()
+    {
+        await using TestNet net = new(output);
+        using PumpBrake brake = new();
+        P2pConfig config = TestNet.Config();
+        (config.StopTimeout, config.PublishTimeout) = (TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(5));
+        P2pNode node = await net.StartAsync(config, new P2pNodeServices { TimeProvider = brake });
+        P2pNode peer = await net.StartAsync(TestNet.Tcp);
+        P2pNode another = await net.StartAsync(TestNet.Tcp);
+        await TestNet.ConnectAsync(node, peer);
+        using EventReader<NetworkEvent> events = node.Handle.Subscribe();
+        Task running = node.RunAsync();
+
+        // From here on nothing that the native part says is heard, its last word included.
+        brake.Pull();
+        Task dial = node.Handle.DialAsync(another.Handle.DialableAddresses[0]);
+        await UntilAsync(() => brake.Holds);
+        Task[] inFlight =
+        [
+            dial,
+            node.Handle.RequestHeadAsync(peer.LocalPeerId),
+            node.Handle.PublishCommitmentAsync(net.Commit(1)).AsTask(),
+        ];
+        Task wait = node.Handle.WaitForListenAddressAsync(TimeSpan.FromMinutes(5));
+        Task stop = node.StopAsync();
+        await AssertClosedAsync(wait);
+        Assert.False(stop.IsCompleted);
+        await stop.WaitAsync(TestNet.Patience);
+        foreach (Task operation in inFlight)
+        {
+            await AssertClosedAsync(operation);
+        }
+
+        await running.WaitAsync(TestNet.Patience);
+        await foreach (NetworkEvent told in events.ReadAllAsync().WithCancellation(new CancellationTokenSource(TestNet.Patience).Token))
+        {
+            Assert.NotEqual(NetworkEventKind.Faulted, told.Kind);
+        }
+    }
+
+    [Fact]
     public async Task CancellationEndsAWaitAndTheNodeGoesOn()
     {
         await using TestNet net = new(output);
@@ -229,6 +270,12 @@ public sealed class LifecycleTests(ITestOutputHelper output)
         Assert.Empty(new P2pConfig().Validate());
     }
 
+    private static async Task AssertClosedAsync(Task operation)
+    {
+        NetworkException error = await Assert.ThrowsAsync<NetworkException>(() => operation.WaitAsync(TestNet.Patience));
+        Assert.Equal(NetworkErrorKind.SendCommandFailed, error.Kind);
+    }
+
     internal static int NativeThreads() => OperatingSystem.IsLinux()
         ? Directory.GetDirectories("/proc/self/task").Count(task =>
         {
@@ -251,5 +298,29 @@ public sealed class LifecycleTests(ITestOutputHelper output)
             Assert.True(Environment.TickCount64 < deadline, "the condition did not come about in time");
             await Task.Delay(10);
         }
+    }
+
+    /// <summary>A clock of the host that stands still where the pump reads it: to the node, native code that does not come to rest.</summary>
+    private sealed class PumpBrake : TimeProvider, IDisposable
+    {
+        private readonly ManualResetEventSlim _free = new(true);
+        private volatile bool _holds;
+
+        public bool Holds => _holds;
+
+        public void Pull() => _free.Reset();
+
+        public override DateTimeOffset GetUtcNow()
+        {
+            if (!_free.IsSet && Thread.CurrentThread.Name == "preconf-pump")
+            {
+                _holds = true;
+                _free.Wait();
+            }
+
+            return base.GetUtcNow();
+        }
+
+        public void Dispose() => _free.Set();
     }
 }

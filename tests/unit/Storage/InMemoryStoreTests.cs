@@ -94,6 +94,47 @@ public sealed class InMemoryStoreTests
     }
 
     [Fact]
+    public void WhatWentForItsAgeDoesNotComeBackAndKeepsNothingFromGoing()
+    {
+        InMemoryStore store = Store(new StoreOptions { MaxAge = TimeSpan.FromMinutes(10) });
+        for (ulong block = 10; block <= 30; block++)
+        {
+            Add(store, block);
+            _time.Advance(TimeSpan.FromMinutes(1));
+        }
+
+        Assert.Equal([.. Enumerable.Range(21, 10).Select(block => (ulong)block)], Page(store, 0, 256));
+        foreach (ulong old in new ulong[] { 20, 15, 9, 1 })
+        {
+            Assert.Equal(StoreResult.Refused, Add(store, old));
+            Assert.Equal(StoreResult.Refused, Add(store, old, salt: 2));
+        }
+
+        // An hour on, what is held is the last ten minutes, whoever sent old ones meanwhile.
+        for (ulong block = 31; block <= 90; block++)
+        {
+            Add(store, block);
+            Assert.Equal(StoreResult.Refused, Add(store, block - 15));
+            _time.Advance(TimeSpan.FromMinutes(1));
+        }
+
+        Assert.Equal([.. Enumerable.Range(81, 10).Select(block => (ulong)block)], Page(store, 0, 256));
+    }
+
+    [Fact]
+    public void ABlockFarAboveTheChainThatWentForItsAgeKeepsTheChainOutNoLonger()
+    {
+        InMemoryStore store = Store(new StoreOptions { MaxAge = TimeSpan.FromMinutes(10) });
+        Add(store, 10);
+        Add(store, 1_000_000);
+        _time.Advance(TimeSpan.FromMinutes(5));
+        Assert.Equal(StoreResult.Added, Add(store, 11));
+        _time.Advance(TimeSpan.FromMinutes(30));
+        Assert.Equal(StoreResult.Added, Add(store, 12));
+        Assert.Equal([12UL], Page(store, 0, 10));
+    }
+
+    [Fact]
     public void WhatIsTooOldIsNotServedThoughNothingNewComes()
     {
         InMemoryStore store = Store(new StoreOptions { MaxAge = TimeSpan.FromMinutes(10) });
