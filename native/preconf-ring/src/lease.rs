@@ -161,8 +161,8 @@ impl<'a> Returns<'a> {
         let Some(index) = index_of(lease) else { return false };
         let Some(slot) = self.table.slot(index) else { return false };
         let generation = lease >> INDEX_BITS;
-        let next = (generation + 1 & GENERATIONS) << 1;
-        if slot.state.compare_exchange(generation << 1 | LIVE, next, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+        let next = ((generation + 1) & GENERATIONS) << 1;
+        if slot.state.compare_exchange((generation << 1) | LIVE, next, Ordering::AcqRel, Ordering::Relaxed).is_err() {
             return false;
         }
         // SAFETY: the exchange made this call the loan's only owner.

@@ -76,7 +76,7 @@ internal sealed partial class CatchUpFollower : IProgress<CatchUpProgress>
 
     private async Task FollowAsync(CancellationToken cancellationToken)
     {
-        await _handle.WaitForPeerAsync(null, cancellationToken).ConfigureAwait(false);
+        await _handle.WaitForPeerAsync(Timeout.InfiniteTimeSpan, cancellationToken).ConfigureAwait(false);
         using GapWatch watch = new(_handle, _options, _known);
         int failures = 0;
         _knownSince = _handle.Time.GetTimestamp();
@@ -99,7 +99,7 @@ internal sealed partial class CatchUpFollower : IProgress<CatchUpProgress>
 
             TimeSpan early = _options.Pause - _handle.Time.GetElapsedTime(started);
             await PassAsync(Task.Delay(early > TimeSpan.Zero ? early : TimeSpan.Zero, _handle.Time, cancellationToken)).ConfigureAwait(false);
-            await PassAsync(_handle.WaitForPeerAsync(null, cancellationToken)).ConfigureAwait(false);
+            await PassAsync(_handle.WaitForPeerAsync(Timeout.InfiniteTimeSpan, cancellationToken)).ConfigureAwait(false);
             Forget(watch.Take() & wanted);
         }
 
