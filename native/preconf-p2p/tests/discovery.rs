@@ -391,9 +391,17 @@ async fn a_node_full_of_those_who_came_by_themselves_still_dials_some_of_its_own
             .await;
         assert!(found.iter().any(|other| other.id == chosen));
     }
-    node.never(Duration::from_secs(2), "more than the floor", |event| matches!(event, Event::PeerConnected { .. }))
-        .await;
-    assert_eq!(node.handle.stats().peers, 5);
+    // One that dialled this node at the same moment may take its own dial for the better one, and find no room: both begin
+    // again, so connections come and go before they stay.
+    let mut most = 0;
+    for _ in 0..40 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        most = most.max(node.handle.stats().peers);
+    }
+    assert!(most <= 5, "{most} peers are more than the floor");
+    while node.handle.stats().peers != 5 {
+        node.wait("the floor", |event| matches!(event, Event::PeerConnected { .. }).then_some(())).await;
+    }
     for node in found.into_iter().chain([node]) {
         stop(node).await;
     }
