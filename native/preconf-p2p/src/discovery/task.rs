@@ -196,7 +196,12 @@ impl Finder {
             let entries = self.discv5.table_entries().into_iter().filter(|(_, _, status)| status.is_connected());
             let now = Instant::now();
             let to_ask = entries.filter(|(node, ..)| votes.lock().ask(*node, now)).take(ASKED_AT_ONCE);
-            join_all(to_ask.map(|(_, enr, status)| self.ask(enr, !status.is_incoming()))).await;
+            let asked = to_ask.map(|(node, enr, status)| async move {
+                if self.ask(enr, !status.is_incoming()).await.is_err() {
+                    votes.lock().unanswered(node, Instant::now());
+                }
+            });
+            join_all(asked).await;
             for ipv4 in [true, false] {
                 let winner = votes.lock().winner(ipv4, Instant::now());
                 if let Some(socket) = winner.filter(|socket| self.discv5.update_local_enr_socket(*socket, false)) {

@@ -21,7 +21,9 @@ const LEAST: usize = 2;
 /// With votes of so many that this node itself turned to, those who came by themselves have none: they may have come to
 /// vote.
 const ENOUGH: usize = 3;
-/// A node is asked again after this,
+/// A node that did not answer is asked again after this,
+const ASK_SOON: Duration = Duration::from_secs(20);
+/// one that did after this,
 const ASK_AGAIN: Duration = Duration::from_secs(300);
 /// and its vote counts for so long.
 const LIFE: Duration = Duration::from_secs(1200);
@@ -48,6 +50,7 @@ struct Vote {
 pub(super) struct Votes {
     local_network: bool,
     votes: HashMap<NodeId, Vote>,
+    /// When a node may be asked again.
     asked: HashMap<NodeId, Instant>,
 }
 
@@ -58,12 +61,19 @@ impl Votes {
 
     /// Whether a node is to be asked now; then it counts as asked.
     pub(super) fn ask(&mut self, node: NodeId, now: Instant) -> bool {
-        self.asked.retain(|_, at| now.saturating_duration_since(*at) < ASK_AGAIN);
+        self.asked.retain(|_, again| now < *again);
         if self.asked.contains_key(&node) || self.asked.len() >= MAX_VOTES {
             return false;
         }
-        self.asked.insert(node, now);
+        self.asked.insert(node, now + ASK_AGAIN);
         true
+    }
+
+    /// A node that was asked did not answer.
+    pub(super) fn unanswered(&mut self, node: NodeId, now: Instant) {
+        if let Some(again) = self.asked.get_mut(&node) {
+            *again = now + ASK_SOON;
+        }
     }
 
     /// A node at `from` says where it sees this node.
@@ -130,6 +140,19 @@ mod tests {
 
     const TRUE: &str = "5.5.5.5:9001";
     const FALSE: &str = "6.6.6.6:9001";
+
+    #[test]
+    fn who_did_not_answer_is_asked_again_sooner() {
+        let mut poll = Poll::new();
+        let (silent, other) = (NodeId::random(), NodeId::random());
+        assert!(poll.votes.ask(silent, poll.now) && poll.votes.ask(other, poll.now));
+        poll.votes.unanswered(silent, poll.now);
+        let soon = poll.now + ASK_SOON;
+        assert!(!poll.votes.ask(silent, soon - Duration::from_millis(1)));
+        assert!(poll.votes.ask(silent, soon));
+        assert!(!poll.votes.ask(other, soon));
+        assert!(poll.votes.ask(other, poll.now + ASK_AGAIN));
+    }
 
     #[test]
     fn two_that_agree_are_enough_at_first_and_one_is_not() {
