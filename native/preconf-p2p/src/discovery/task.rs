@@ -25,8 +25,12 @@ const FIRST_INTERVAL: Duration = Duration::from_secs(5);
 /// after that, of one bucket after the other.
 const INTERVAL: Duration = Duration::from_secs(20);
 /// The very first follow each other fast: in a network of a few nodes one random target may show nobody of it, for a node
-/// is asked about a few distances only.
+/// is asked about three distances only.
 const BURST: u32 = 8;
+/// With fewer nodes in the table every second target lies so that one of them is asked for those nearest to it, three
+/// distances at a time and so many times: a bootnode's neighbours lie off nearly every path from elsewhere.
+const FEW: usize = 16;
+const STEPS: usize = 6;
 const BURST_INTERVAL: Duration = Duration::from_millis(500);
 /// How soon a table that was empty is looked at again.
 const EMPTY: Duration = Duration::from_millis(500);
@@ -164,7 +168,8 @@ impl Finder {
             }
             let target = if lookups < FIRST_LOOKUPS {
                 lookups += 1;
-                NodeId::random()
+                let known: Vec<_> = self.discv5.table_entries_id();
+                first_target(&known, lookups as usize)
             } else {
                 bucket = if bucket == 0 { BUCKETS - 1 } else { bucket - 1 };
                 in_bucket(self.discv5.local_enr().node_id(), bucket)
@@ -220,6 +225,16 @@ fn interval_after(lookups: u32) -> Duration {
         BURST..FIRST_LOOKUPS => FIRST_INTERVAL,
         _ => INTERVAL,
     }
+}
+
+/// Where one of the first lookups goes, by its number.
+fn first_target(known: &[NodeId], lookup: usize) -> NodeId {
+    if lookup.is_multiple_of(2) || known.is_empty() || known.len() >= FEW {
+        return NodeId::random();
+    }
+    let turn = lookup / 2;
+    // Distance is bucket + 1, and with it those on both sides are asked for.
+    in_bucket(known[turn % known.len()], BUCKETS - 2 - 3 * (turn / known.len() % STEPS))
 }
 
 /// A node id that differs from `own` first at this bit, counted from the lowest; what is below is random.
@@ -326,6 +341,32 @@ mod tests {
 
     fn judge(local_network: bool, now: Instant) -> Judge {
         Judge::new(Rules { chain_id: 7, local_network, own: peer_of_record(&enr(1, "8.8.8.8", None)).unwrap() }, now)
+    }
+
+    #[test]
+    fn a_few_known_nodes_are_asked_for_all_that_is_near_them() {
+        let known: Vec<NodeId> = (0..3).map(|_| NodeId::random()).collect();
+        let distance = |a: &NodeId, b: &NodeId| {
+            let (a, b) = (a.raw(), b.raw());
+            let same: u32 = a
+                .iter()
+                .zip(b)
+                .map(|(a, b)| a ^ b)
+                .scan(true, |equal, byte| {
+                    let zeros = if *equal { byte.leading_zeros() } else { 0 };
+                    *equal &= byte == 0;
+                    Some(zeros)
+                })
+                .sum();
+            256 - same
+        };
+        let targets: Vec<NodeId> = (1..=2 * 3 * STEPS).map(|lookup| first_target(&known, lookup)).collect();
+        for node in &known {
+            let asked: std::collections::HashSet<u32> = targets.iter().map(|target| distance(node, target)).collect();
+            for near in 239..=256 {
+                assert!((near - 1..=near + 1).any(|near| asked.contains(&near)), "{near}");
+            }
+        }
     }
 
     #[tokio::test]
