@@ -151,6 +151,24 @@ internal sealed partial class NodeCore : IReputationEffects
         }
     }
 
+    // A node where nothing moves is woken by no timer.
+    private void WatchReputation()
+    {
+        TimeSpan interval = Config.Reputation.Interval;
+        ITimer timer = Time.CreateTimer(static core => ((NodeCore)core!).TickReputation(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        _reputationTimer = timer;
+        Reputation.Stirred = () => timer.Change(interval, Timeout.InfiniteTimeSpan);
+        timer.Change(interval, Timeout.InfiniteTimeSpan);
+    }
+
+    private void TickReputation()
+    {
+        if (Reputation.Tick())
+        {
+            _reputationTimer!.Change(Config.Reputation.Interval, Timeout.InfiniteTimeSpan);
+        }
+    }
+
     private void WatchNames()
     {
         if (Config.Reputation.BanAddresses && _wanted.Names.Count != 0)

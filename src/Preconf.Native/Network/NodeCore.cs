@@ -153,8 +153,7 @@ internal sealed partial class NodeCore : INativeEventSink
     {
         Events.Publish(new NetworkEvent(NetworkEventKind.Started, LocalPeerId));
         _pump.Start();
-        TimeSpan interval = Config.Reputation.Interval;
-        _reputationTimer = Time.CreateTimer(static book => ((ReputationBook)book!).Tick(), Reputation, interval, interval);
+        WatchReputation();
         WatchNames();
     }
 

@@ -41,7 +41,8 @@ public sealed partial class P2pHandle
         ArgumentNullException.ThrowIfNull(txList);
         try
         {
-            return SubmitTxList(_node.Core, txList, cancellationToken);
+            ReadOnlySpan<byte> bytes = txList.TxList.Span;
+            return SubmitTxList(_node.Core, txList, bytes.Length <= PreconfLimits.MaxTxListBytes ? Keccak256.Hash(bytes) : default, cancellationToken);
         }
         catch (Exception error)
         {
@@ -54,8 +55,18 @@ public sealed partial class P2pHandle
     /// <param name="cancellationToken">Stops the waiting; what is queued is still sent.</param>
     /// <returns>How many peers took it, and whether it is held and served here.</returns>
     /// <exception cref="NetworkException"><see cref="NetworkErrorKind.GossipValidation"/>: more than 2 MiB.</exception>
-    public ValueTask<PublishResult> PublishTxListAsync(ReadOnlyMemory<byte> txList, CancellationToken cancellationToken = default) =>
-        PublishTxListAsync(new RawTxListGossip(Keccak256.Hash(txList.Span), txList), cancellationToken);
+    public ValueTask<PublishResult> PublishTxListAsync(ReadOnlyMemory<byte> txList, CancellationToken cancellationToken = default)
+    {
+        try
+        {
+            Bytes32 hash = Keccak256.Hash(txList.Span);
+            return SubmitTxList(_node.Core, new RawTxListGossip(hash, txList), hash, cancellationToken);
+        }
+        catch (Exception error)
+        {
+            return ValueTask.FromException<PublishResult>(error);
+        }
+    }
 
     /// <summary>
     /// Publishes bytes as they are: not validated, not stored. For showing that other nodes refuse what is wrong; a host has no use for it.
@@ -100,11 +111,11 @@ public sealed partial class P2pHandle
         return Submit(core, in published, ssz, cancellationToken);
     }
 
-    private static ValueTask<PublishResult> SubmitTxList(NodeCore core, RawTxListGossip txList, CancellationToken cancellationToken)
+    // The hash that the bytes have is the caller's to find, once; of a list that is too long it is any.
+    private static ValueTask<PublishResult> SubmitTxList(NodeCore core, RawTxListGossip txList, Bytes32 actual, CancellationToken cancellationToken)
     {
         ReadOnlySpan<byte> bytes = txList.TxList.Span;
         Bytes32 named = txList.RawTxListHash;
-        Bytes32 actual = bytes.Length <= PreconfLimits.MaxTxListBytes ? Keccak256.Hash(bytes) : default;
         ValidationOutcome outcome = core.Validator.ValidateTxList(in named, bytes, in actual);
         if (outcome.Verdict != ValidationVerdict.Accept)
         {

@@ -72,6 +72,7 @@ public sealed class ReputationBook
     private readonly int _patience;
     private readonly double _patiencePerTick;
     private bool _saidFull;
+    private bool _still;
 
     // What is to be said of the bans once the lock is free: whoever hears it may take its time.
     private string? _untold;
@@ -114,6 +115,12 @@ public sealed class ReputationBook
             losses.ForEach(effects.BansNotKept);
         }
     }
+
+    /// <summary>
+    /// Called when something came that time changes, after a <see cref="Tick"/> that found nothing more of that; from any thread, with the book locked: it
+    /// must not call the book.
+    /// </summary>
+    public Action? Stirred { get; set; }
 
     /// <summary>Peers remembered.</summary>
     public int Count
@@ -274,11 +281,14 @@ public sealed class ReputationBook
     }
 
     /// <summary>What the timer does: decay, the greylist, bans that begin or end, scores for gossipsub, forgetting.</summary>
-    public void Tick()
+    /// <returns>Whether time changes anything more; if not, no tick is needed before <see cref="Stirred"/> is called.</returns>
+    public bool Tick()
     {
+        bool moves;
         lock (_gate)
         {
             bool changed = EndBans();
+            moves = false;
             _leaving.Clear();
             _walk.Clear();
             _walk.AddRange(_peers);
@@ -291,6 +301,7 @@ public sealed class ReputationBook
                 }
 
                 PushScore(peer, standing);
+                moves |= Moves(standing);
                 if (IsForgettable(peer, standing))
                 {
                     _leaving.Add(peer);
@@ -306,9 +317,13 @@ public sealed class ReputationBook
             {
                 Keep();
             }
+
+            moves |= _bans.Count != 0;
+            _still = !moves;
         }
 
         TellUntold();
+        return moves;
     }
 
     private void Judge(PeerId peer, ReputationReason reason, string? detail)
@@ -558,6 +573,12 @@ public sealed class ReputationBook
 
     private void Record(PeerId peer, Standing standing, ReputationReason reason, string? detail, double delta)
     {
+        if (_still)
+        {
+            _still = false;
+            Stirred?.Invoke();
+        }
+
         ReputationEntry entry = new(_time.GetUtcNow(), reason, Cut(detail), delta, standing.Score.Value, 1);
         standing.TouchedAt = _time.GetTimestamp();
         standing.History.Add(in entry);
@@ -605,6 +626,10 @@ public sealed class ReputationBook
     // Its history is worth keeping for a while after its score has faded: an hour.
     private bool IsForgettable(PeerId peer, Standing standing) =>
         Weight(standing) < Forgettable && !_bans.ContainsKey(peer) && _time.GetElapsedTime(standing.TouchedAt) > TimeSpan.FromHours(1);
+
+    // What has faded counts no more; the reference's scores move with what is reported, not with time.
+    private bool Moves(Standing standing) =>
+        _reference is null && (Math.Abs(standing.Score.Value) >= ScoreStep || standing.Score.Failures >= Forgettable || standing.Pushed != 0);
 
     private static double Weight(Standing standing) => Math.Max(-standing.Score.Value, 0) + standing.Score.Failures;
 

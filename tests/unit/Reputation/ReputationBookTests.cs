@@ -52,6 +52,34 @@ public sealed class ReputationBookTests : IDisposable
     }
 
     [Fact]
+    public void TicksAreAskedForWhileTimeChangesSomethingAndNoLonger()
+    {
+        ReputationBook book = Book();
+        int stirred = 0;
+        book.Stirred = () => stirred++;
+        Assert.False(book.Tick());
+        book.Report(A, ReputationReason.Garbage);
+        book.Report(A, ReputationReason.Garbage);
+        book.Report(A, ReputationReason.TimedOut);
+        Assert.Equal(1, stirred);
+        int ticks = 0;
+        while (book.Tick())
+        {
+            _time.Advance(TimeSpan.FromSeconds(1));
+            Assert.True(++ticks < 3600, "no end of ticks");
+        }
+
+        Assert.True(ticks > 66, $"{ticks} s: less than one half-life");
+        Assert.Equal((0.0, false), (_effects.Scores[A], book.IsGreylisted(A)));
+        Assert.True(book.Ban(B, TimeSpan.FromMinutes(1), null));
+        Assert.Equal(2, stirred);
+        Assert.True(book.Tick());
+        _time.Advance(TimeSpan.FromMinutes(1));
+        Assert.False(book.Tick());
+        Assert.Empty(book.Bans);
+    }
+
+    [Fact]
     public void ChoosingAPeerLeavesTheReferencesScoreAlone()
     {
         ReputationBook book = new(new ReputationOptions { Policy = ReputationPolicy.Reference }, [], _effects, _time);
