@@ -89,9 +89,9 @@ internal sealed record Options
             Part = Part ?? (Only.Count > 0 ? Parts.Net : Filters.Count > 0 ? Parts.Micro : null),
             Runs = Quick && !runsGiven ? 1 : Runs,
         };
-        if (Record && (whole.Part is not null || !IsWhole))
+        if (Record && Runs < FewestRuns)
         {
-            throw new FormatException($"--record takes all of the suite, with {FewestRuns} runs or more");
+            throw new FormatException($"--record takes {FewestRuns} runs or more");
         }
 
         return Only.Count > 0 && Filters.Count > 0 ? throw new FormatException("--only is of net and --filter of micro: one at a time") : whole;

@@ -82,7 +82,7 @@ internal static class Suite
               --filter GLOB         only these micro benchmarks
               --quick               only shows that all of it runs, in seconds
               --check               exit code 1 when a row is not as asked, or what it takes was not measured
-              --record              writes tests/benchmarks/results, too; only with all parts and 5 runs or more
+              --record              writes tests/benchmarks/results, too, where rows that were not measured stay as they are; with 5 runs or more
             Reports go to target/bench, those of a part, of some scenarios or of fewer runs to target/bench/partial.
             Scenarios of net:
             """);
@@ -126,7 +126,7 @@ internal static class Suite
         {
             foreach (Row row in Row.From(part, results, judged: !options.Quick, machineRecover))
             {
-                rows.Add(row);
+                rows.Add(row with { Commit = context.Commit });
                 Console.WriteLine(Table.Line(row));
             }
         }
@@ -161,7 +161,9 @@ internal static class Suite
         if (options.Record)
         {
             string results = Path.Combine(Context.Root ?? throw new InvalidOperationException("--record needs the checkout"), "tests", "benchmarks", "results");
-            await document.WriteAsync(results, "results", "net");
+            string recorded = Path.Combine(results, "results.json");
+            Document whole = options.Part is null || !File.Exists(recorded) ? document : document.Over(Document.Read(await File.ReadAllTextAsync(recorded)));
+            await whole.WriteAsync(results, "results", "net");
             Console.WriteLine($"recorded: {results}");
         }
     }

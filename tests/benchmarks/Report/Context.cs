@@ -9,6 +9,8 @@ namespace Preconf.Native.Benchmarks.Report;
 /// <summary>What a run was made on, of and with.</summary>
 public sealed record Context
 {
+    internal const string Modified = "-modified";
+
     /// <summary>When it began, UTC.</summary>
     public required string Date { get; init; }
 
@@ -57,12 +59,15 @@ public sealed record Context
     internal IEnumerable<string> Lines()
     {
         yield return $"{Date}, commit {Commit}";
-        yield return string.Create(CultureInfo.InvariantCulture, $"{Processor}, {Cores} cores, {System}, {DotNet}{(Load is { } load ? $", load {load:F2} at the start" : string.Empty)}");
+        yield return Place();
         yield return Configuration;
         yield return Quick
             ? "quick: shows that all of it runs; its figures mean nothing"
             : string.Create(CultureInfo.InvariantCulture, $"medians of {Runs} runs on each side, in turns, unless n says otherwise");
     }
+
+    internal string Place() => string.Create(
+        CultureInfo.InvariantCulture, $"{Processor}, {Cores} cores, {System}, {DotNet}{(Load is { } load ? $", load {load:F2} at the start" : string.Empty)}");
 
     private static string? FindRoot()
     {
@@ -84,7 +89,7 @@ public sealed record Context
             return "unknown";
         }
 
-        return Git("status", "--porcelain", "--untracked-files=no") is { Length: > 0 } ? commit + "-modified" : commit;
+        return Git("status", "--porcelain", "--untracked-files=no") is { Length: > 0 } ? commit + Modified : commit;
     }
 
     private static string? Git(params string[] arguments)

@@ -9,6 +9,9 @@ public sealed record Document
 {
     public required Context Context { get; init; }
 
+    /// <summary>What the rows that were measured at other commits were made on, of and with.</summary>
+    public IReadOnlyList<Context> Earlier { get; init; } = [];
+
     public required Machine Machine { get; init; }
 
     public required NativeLibraryFile Library { get; init; }
@@ -18,8 +21,40 @@ public sealed record Document
 
     public required IReadOnlyList<Row> Rows { get; init; }
 
+    internal string ToJson() => JsonSerializer.Serialize(this, DocumentJson.Readable.Document);
+
+    /// <summary>Reads what <see cref="ToJson"/> made.</summary>
+    /// <exception cref="InvalidOperationException">It is no document.</exception>
+    internal static Document Read(string json)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(json, DocumentJson.Readable.Document) ?? throw new JsonException("null");
+        }
+        catch (JsonException fault)
+        {
+            throw new InvalidOperationException($"the recorded results can't be read: {fault.Message}", fault);
+        }
+    }
+
+    /// <summary>This, and what an earlier one has beyond it, each row with the commit it was measured at.</summary>
+    internal Document Over(Document earlier)
+    {
+        Dictionary<(string, string), Row> own = Rows.ToDictionary(row => (row.Part, row.Name));
+        List<Row> rows = [];
+        foreach (Row row in earlier.Rows)
+        {
+            rows.Add(own.Remove((row.Part, row.Name), out Row? anew) ? anew : row with { Commit = row.Commit ?? earlier.Context.Commit });
+        }
+
+        rows.AddRange(Rows.Where(row => own.ContainsKey((row.Part, row.Name))));
+        IEnumerable<Context> contexts = earlier.Earlier.Prepend(earlier.Context);
+        return this with { Rows = rows, Earlier = [.. contexts.Where(other => other.Commit != Context.Commit && rows.Any(row => row.Commit == other.Commit))] };
+    }
+
     /// <summary>The lines above a table.</summary>
-    internal IEnumerable<string> Lines() => [.. Context.Lines(), Machine.Line(), Library.Line()];
+    internal IEnumerable<string> Lines() =>
+        [.. Context.Lines(), Machine.Line(), Library.Line(), .. Earlier.Select(context => $"rows at {Row.Short(context.Commit)}: {context.Place()}")];
 
     /// <summary>How many rows are met, and which are not and why.</summary>
     internal IEnumerable<string> Summary()
@@ -50,7 +85,7 @@ public sealed record Document
     internal async Task WriteAsync(string directory, string name, string plot)
     {
         Directory.CreateDirectory(directory);
-        await File.WriteAllTextAsync(Path.Combine(directory, name + ".json"), JsonSerializer.Serialize(this, DocumentJson.Readable.Document) + "\n");
+        await File.WriteAllTextAsync(Path.Combine(directory, name + ".json"), ToJson() + "\n");
         await File.WriteAllTextAsync(Path.Combine(directory, name + ".md"), Markdown.Of(this));
         await File.WriteAllTextAsync(Path.Combine(directory, plot + ".svg"), Plot.Draw(this));
     }

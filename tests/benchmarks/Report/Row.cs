@@ -66,6 +66,9 @@ public sealed record Row
     /// <summary>Microseconds of a recovery by libsecp256k1 alone at the time of this row: how fast the machine was then.</summary>
     public double? MachineRecover { get; init; }
 
+    /// <summary>The commit it was measured at.</summary>
+    public string? Commit { get; init; }
+
     /// <summary>What the Rust reference was measured at, in this unit.</summary>
     public double? Reference { get; init; }
 
@@ -84,6 +87,11 @@ public sealed record Row
     /// <summary>Whether a check of what is asked fails on it.</summary>
     [JsonIgnore]
     public bool Fails => Verdict is NotMet or NotMeasured;
+
+    /// <summary>A commit as git shortens it.</summary>
+    internal static string Short(string? commit) => commit is null
+        ? string.Empty
+        : commit[..Math.Min(7, commit.Length)] + (commit.EndsWith(Context.Modified, StringComparison.Ordinal) ? Context.Modified : string.Empty);
 
     internal const string IsMet = "met";
     internal const string NotMet = "not met";

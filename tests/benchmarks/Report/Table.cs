@@ -34,7 +34,7 @@ internal static class Markdown
             text.Append("- ").Append(line).Append('\n');
         }
 
-        text.Append("- \"beside\" is plain Rust for the network, libsecp256k1 or keccak alone for the micro rows; a ratio above 1 is better than it, whatever the unit\n\n");
+        text.Append("- \"beside\" is plain Rust for the network, libsecp256k1 or keccak alone for the micro rows; a ratio above 1 is better than it, whatever the unit; \"at\" is the commit a row was measured at, and \"recover µs\" how fast the machine was then\n\n");
         foreach (string line in document.Summary())
         {
             text.Append(line.StartsWith(' ') ? "- " + line.TrimStart() : line + "\n").Append('\n');
@@ -43,13 +43,13 @@ internal static class Markdown
         foreach (IGrouping<string, Row> part in document.Rows.GroupBy(row => row.Part))
         {
             text.Append("\n## ").Append(part.Key).Append("\n\n");
-            text.Append("| work | unit | C# | beside | ratio | reference | asked | verdict | n | p50 / p99 µs | beside | cores | bytes | lost | allocated | recover µs |\n");
-            text.Append("| --- | --- | --: | --: | --: | --: | --- | --- | --: | --: | --: | --: | --: | --: | --: | --: |\n");
+            text.Append("| work | unit | C# | beside | ratio | reference | asked | verdict | n | p50 / p99 µs | beside | cores | bytes | lost | allocated | recover µs | at |\n");
+            text.Append("| --- | --- | --: | --: | --: | --: | --- | --- | --: | --: | --: | --: | --: | --: | --: | --: | --- |\n");
             foreach (Row row in part)
             {
                 text.Append(
                     CultureInfo.InvariantCulture,
-                    $"| {row.Name} | {row.Unit} | {Statistics.Text(row.Value)} | {Statistics.Text(row.Compared)} | {row.Ratio:F2} | {Statistics.Text(row.Reference)} | {row.Asked} | {Verdict(row)} | {row.N} | {Table.Pair(row.P50, row.P99)} | {Table.Pair(row.ComparedP50, row.ComparedP99)} | {Table.Cores(row)} | {row.Bytes} | {Table.Faults(row)} | {row.Allocated} | {row.MachineRecover:F1} |\n");
+                    $"| {row.Name} | {row.Unit} | {Statistics.Text(row.Value)} | {Statistics.Text(row.Compared)} | {row.Ratio:F2} | {Statistics.Text(row.Reference)} | {row.Asked} | {Verdict(row)} | {row.N} | {Table.Pair(row.P50, row.P99)} | {Table.Pair(row.ComparedP50, row.ComparedP99)} | {Table.Cores(row)} | {row.Bytes} | {Table.Faults(row)} | {row.Allocated} | {row.MachineRecover:F1} | {Row.Short(row.Commit)} |\n");
             }
         }
 
