@@ -29,7 +29,9 @@ public sealed record Document
     {
         try
         {
-            return JsonSerializer.Deserialize(json, DocumentJson.Readable.Document) ?? throw new JsonException("null");
+            // What older ones lack is null, whatever the property starts as.
+            Document read = JsonSerializer.Deserialize(json, DocumentJson.Readable.Document) ?? throw new JsonException("null");
+            return read with { Earlier = read.Earlier ?? [] };
         }
         catch (JsonException fault)
         {
