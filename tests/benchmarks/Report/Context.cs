@@ -89,7 +89,8 @@ public sealed record Context
             return "unknown";
         }
 
-        return Git("status", "--porcelain", "--untracked-files=no") is { Length: > 0 } ? commit + Modified : commit;
+        // What an earlier part recorded is no change of what is measured.
+        return Git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!tests/benchmarks/results") is { Length: > 0 } ? commit + Modified : commit;
     }
 
     private static string? Git(params string[] arguments)
