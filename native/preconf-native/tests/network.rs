@@ -77,10 +77,7 @@ fn requests_are_answered_refused_or_time_out() {
     let failed = b.next(PcnEventKind::RequestFailed);
     assert_eq!((failed.token, failed.code), (200, PcnRequestError::Refused as u32));
 
-    let (name, detail) = (bytes(peer.as_bytes()), std::ptr::null_mut());
-    // SAFETY: the name lives through the call.
-    let asked = unsafe { commands::pcn_node_request(b.node, 0, name, std::ptr::null(), 0, 201, 500, detail) };
-    assert_eq!(asked, PcnStatus::Ok);
+    assert_eq!(b.request_within(0, &peer, &[], 201, 500), PcnStatus::Ok);
     let request = a.next(PcnEventKind::Request);
     let failed = b.next(PcnEventKind::RequestFailed);
     assert_eq!((failed.token, failed.code), (201, PcnRequestError::Timeout as u32));

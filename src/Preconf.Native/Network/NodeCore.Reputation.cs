@@ -155,17 +155,18 @@ internal sealed partial class NodeCore : IReputationEffects
     private void WatchReputation()
     {
         TimeSpan interval = Config.Reputation.Interval;
-        ITimer timer = Time.CreateTimer(static core => ((NodeCore)core!).TickReputation(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-        _reputationTimer = timer;
-        Reputation.Stirred = () => timer.Change(interval, Timeout.InfiniteTimeSpan);
-        timer.Change(interval, Timeout.InfiniteTimeSpan);
-    }
+        _reputationTimer = Time.CreateTimer(_ => Tick(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        Reputation.Stirred = TickSoon;
+        TickSoon();
 
-    private void TickReputation()
-    {
-        if (Reputation.Tick())
+        void TickSoon() => _reputationTimer!.Change(interval, Timeout.InfiniteTimeSpan);
+
+        void Tick()
         {
-            _reputationTimer!.Change(Config.Reputation.Interval, Timeout.InfiniteTimeSpan);
+            if (Reputation.Tick())
+            {
+                TickSoon();
+            }
         }
     }
 

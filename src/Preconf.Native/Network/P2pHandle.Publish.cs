@@ -39,15 +39,7 @@ public sealed partial class P2pHandle
     public ValueTask<PublishResult> PublishTxListAsync(RawTxListGossip txList, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(txList);
-        try
-        {
-            ReadOnlySpan<byte> bytes = txList.TxList.Span;
-            return SubmitTxList(_node.Core, txList, bytes.Length <= PreconfLimits.MaxTxListBytes ? Keccak256.Hash(bytes) : default, cancellationToken);
-        }
-        catch (Exception error)
-        {
-            return ValueTask.FromException<PublishResult>(error);
-        }
+        return PublishTxList(txList, isHashed: false, cancellationToken);
     }
 
     /// <summary>Publishes a txlist: hashes it, stores it, hands it to the peers. Publish it before, or together with, the commitment that names it.</summary>
@@ -55,18 +47,8 @@ public sealed partial class P2pHandle
     /// <param name="cancellationToken">Stops the waiting; what is queued is still sent.</param>
     /// <returns>How many peers took it, and whether it is held and served here.</returns>
     /// <exception cref="NetworkException"><see cref="NetworkErrorKind.GossipValidation"/>: more than 2 MiB.</exception>
-    public ValueTask<PublishResult> PublishTxListAsync(ReadOnlyMemory<byte> txList, CancellationToken cancellationToken = default)
-    {
-        try
-        {
-            Bytes32 hash = Keccak256.Hash(txList.Span);
-            return SubmitTxList(_node.Core, new RawTxListGossip(hash, txList), hash, cancellationToken);
-        }
-        catch (Exception error)
-        {
-            return ValueTask.FromException<PublishResult>(error);
-        }
-    }
+    public ValueTask<PublishResult> PublishTxListAsync(ReadOnlyMemory<byte> txList, CancellationToken cancellationToken = default) =>
+        PublishTxList(new RawTxListGossip(Keccak256.Hash(txList.Span), txList), isHashed: true, cancellationToken);
 
     /// <summary>
     /// Publishes bytes as they are: not validated, not stored. For showing that other nodes refuse what is wrong; a host has no use for it.
@@ -81,6 +63,18 @@ public sealed partial class P2pHandle
         {
             NetworkEvent published = new(NetworkEventKind.Published, LocalPeerId) { Topic = topic, Hash = Keccak256.Hash(data.Span) };
             return Submit(_node.Core, in published, data.Span, cancellationToken);
+        }
+        catch (Exception error)
+        {
+            return ValueTask.FromException<PublishResult>(error);
+        }
+    }
+
+    private ValueTask<PublishResult> PublishTxList(RawTxListGossip txList, bool isHashed, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return SubmitTxList(_node.Core, txList, isHashed, cancellationToken);
         }
         catch (Exception error)
         {
@@ -111,11 +105,12 @@ public sealed partial class P2pHandle
         return Submit(core, in published, ssz, cancellationToken);
     }
 
-    // The hash that the bytes have is the caller's to find, once; of a list that is too long it is any.
-    private static ValueTask<PublishResult> SubmitTxList(NodeCore core, RawTxListGossip txList, Bytes32 actual, CancellationToken cancellationToken)
+    // Hashed once: here, unless the hash that it names was made of its bytes.
+    private static ValueTask<PublishResult> SubmitTxList(NodeCore core, RawTxListGossip txList, bool isHashed, CancellationToken cancellationToken)
     {
         ReadOnlySpan<byte> bytes = txList.TxList.Span;
         Bytes32 named = txList.RawTxListHash;
+        Bytes32 actual = isHashed ? named : bytes.Length <= PreconfLimits.MaxTxListBytes ? Keccak256.Hash(bytes) : default;
         ValidationOutcome outcome = core.Validator.ValidateTxList(in named, bytes, in actual);
         if (outcome.Verdict != ValidationVerdict.Accept)
         {

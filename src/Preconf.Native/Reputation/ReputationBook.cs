@@ -284,11 +284,10 @@ public sealed class ReputationBook
     /// <returns>Whether time changes anything more; if not, no tick is needed before <see cref="Stirred"/> is called.</returns>
     public bool Tick()
     {
-        bool moves;
+        bool moves = false;
         lock (_gate)
         {
             bool changed = EndBans();
-            moves = false;
             _leaving.Clear();
             _walk.Clear();
             _walk.AddRange(_peers);

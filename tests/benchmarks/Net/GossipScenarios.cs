@@ -31,7 +31,7 @@ internal static class GossipScenarios
     public static async Task<Result[]> TxListsAsync(NetOptions options, string name, int defaultCount, int length, int limit)
     {
         int count = options.Count ?? defaultCount;
-        int warmUp = RequestScenarios.WarmUp(count);
+        int warmUp = Scenario.WarmUp(count);
         RawTxListGossip[] all = NodePair.MakeTxLists(warmUp + count, length);
         await using NodePair pair = await NodePair.ConnectAsync(options);
         Flow flow = new(

@@ -29,12 +29,12 @@ internal static class RequestScenarios
     public static async Task<Result[]> PagesAsync(NetOptions options, string name, int defaultCount, int inFlight)
     {
         int count = options.Count ?? defaultCount;
-        InMemoryStore served = Filled((count + WarmUp(count)) * PageSize);
+        InMemoryStore served = Filled((count + Scenario.WarmUp(count)) * PageSize);
         await using NodePair pair = await NodePair.ConnectAsync(options, toStore: served);
         PeerId peer = pair.To.LocalPeerId;
         Run run = await MeasureAsync(
             count, inFlight, async i => (await pair.From.Handle.RequestCommitmentsAsync(((ulong)i * PageSize) + 1, PageSize, peer)).Commitments.Count, PageSize);
-        int kept = Math.Min(new StoreOptions().MaxCommitments, (count + WarmUp(count)) * PageSize);
+        int kept = Math.Min(new StoreOptions().MaxCommitments, (count + Scenario.WarmUp(count)) * PageSize);
         int missing = Math.Max(0, kept - pair.FromStore.GetStats().Commitments);
         return [run.ToResult(options, name, count, PageSize * 382) with { Unverified = missing }];
     }
@@ -56,12 +56,9 @@ internal static class RequestScenarios
         PeerId peer = pair.To.LocalPeerId;
         Run run = await MeasureAsync(
             count, inFlight, async i => (await pair.From.Handle.RequestTxListAsync(lists[i % TxLists].RawTxListHash, peer)).TxList.Length, TxListLength);
-        int missing = Math.Max(0, Math.Min(TxLists / 4, count + WarmUp(count)) - few.GetStats().TxLists);
+        int missing = Math.Max(0, Math.Min(TxLists / 4, count + Scenario.WarmUp(count)) - few.GetStats().TxLists);
         return [run.ToResult(options, name, count, TxListLength) with { Unverified = missing }];
     }
-
-    // As many as are measured, where plain Rust takes a quarter: half a second is too short for the runtime to have compiled for good what runs often.
-    internal static int WarmUp(int count) => count;
 
     private static InMemoryStore Filled(int count)
     {
@@ -84,8 +81,8 @@ internal static class RequestScenarios
 
     private static async Task<Run> MeasureAsync(int count, int inFlight, Func<int, Task<int>> ask, int expected)
     {
-        await FlowAsync(0, WarmUp(count), inFlight, ask, expected);
-        return await FlowAsync(WarmUp(count), count, inFlight, ask, expected);
+        await FlowAsync(0, Scenario.WarmUp(count), inFlight, ask, expected);
+        return await FlowAsync(Scenario.WarmUp(count), count, inFlight, ask, expected);
     }
 
     private static async Task<Run> FlowAsync(int first, int count, int inFlight, Func<int, Task<int>> ask, int expected)

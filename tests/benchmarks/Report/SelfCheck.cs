@@ -23,19 +23,19 @@ internal static class SelfCheck
         Expect(Judge("commitments-unpaced", "commitments/s", [20_000, 1], [20_000]) is { N: 2, ComparedN: 1 }, "runs are counted on each side");
         Expect(Row.From(Parts.Micro, [Timed("sign commitment, with hashing", 33_000), Timed("sign commitment, with hashing", 30_500, "libsecp256k1")], true).Single().Verdict == Row.IsMet, "1.08 of libsecp256k1 is met");
         Expect(Row.From(Parts.Micro, [Timed("sign commitment, with hashing", 34_000), Timed("sign commitment, with hashing", 30_500, "libsecp256k1")], true).Single().Verdict == Row.NotMet, "1.11 of libsecp256k1 is not");
-        Document merged = Found("b", 2, "start", "idle-rss").Over(Document.Read(Found("a", 1, "start", "head-32").ToJson()));
+        Document merged = Found("b", "b", 2, "start", "idle-rss").Over(Document.Read(Found("a", null, 1, "start", "head-32").ToJson()));
         Expect(
             merged.Rows.Select(row => (row.Name, row.Value, row.Commit)).SequenceEqual([("start", 2, "b"), ("head-32", 1, "a"), ("idle-rss", 2, "b")]) && merged.Earlier.Single().Commit == "a",
             "a row that is measured again is recorded in the old one's place, and one that is not stays with its commit");
         Expect(Row.From(Parts.Micro, [Timed("decode SignedCommitment", 10) with { Allocated = 24 }], true).Single().Verdict == Row.NotMet, "an allocation where none is allowed is not met");
     }
 
-    private static Document Found(string commit, double value, params string[] names) => new()
+    private static Document Found(string commit, string? rowsAt, double value, params string[] names) => new()
     {
         Context = Context.Take(Options.FewestRuns, quick: true) with { Commit = commit },
         Machine = new Machine { By = "nothing" },
         Library = NativeLibraryFile.Find(),
-        Rows = [.. names.Select(name => Judge(name, "ms", [value], [value]) with { Commit = commit == "a" ? null : commit })],
+        Rows = [.. names.Select(name => Judge(name, "ms", [value], [value]) with { Commit = rowsAt })],
     };
 
     private static Row Judge(string name, string unit, double[] own, double[] rust, bool judged = true, int lost = 0, int unverified = 0)

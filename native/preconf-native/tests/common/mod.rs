@@ -245,9 +245,16 @@ impl Host {
     }
 
     pub fn request(&self, protocol: u8, peer: &str, data: &[u8], token: u64) -> PcnStatus {
+        self.request_within(protocol, peer, data, token, 0)
+    }
+
+    /// A request with a time-out of its own, in milliseconds; 0 for the node's.
+    pub fn request_within(&self, protocol: u8, peer: &str, data: &[u8], token: u64, timeout: u32) -> PcnStatus {
         let (peer, detail) = (bytes(peer.as_bytes()), ptr::null_mut());
         // SAFETY: the texts live through the call.
-        unsafe { commands::pcn_node_request(self.node, protocol, peer, data.as_ptr(), data.len(), token, 0, detail) }
+        unsafe {
+            commands::pcn_node_request(self.node, protocol, peer, data.as_ptr(), data.len(), token, timeout, detail)
+        }
     }
 
     pub fn respond(&self, channel: u64, data: &[u8]) -> PcnStatus {
