@@ -32,6 +32,17 @@ public sealed partial class ProgramProcess : IAsyncDisposable
     private readonly Task _reading;
     private int _read;
 
+    // A shell starts what it runs in the background with SIGINT ignored, and that goes on to every child: the program could not be interrupted.
+    static ProgramProcess()
+    {
+        const ulong Interrupt = 1UL << (SigInt - 1);
+        string? ignored = OperatingSystem.IsLinux() ? File.ReadLines("/proc/self/status").FirstOrDefault(line => line.StartsWith("SigIgn:", StringComparison.Ordinal)) : null;
+        if (ignored is not null && (Convert.ToUInt64(ignored["SigIgn:".Length..].Trim(), 16) & Interrupt) != 0)
+        {
+            SetHandler(SigInt, 0);
+        }
+    }
+
     private ProgramProcess(Process process, bool readOutput)
     {
         _process = process;
@@ -177,6 +188,10 @@ public sealed partial class ProgramProcess : IAsyncDisposable
 
     [LibraryImport("libc", EntryPoint = "kill")]
     private static partial int Kill(int process, int signal);
+
+    /// <summary>A handler of 0 is the signal's default.</summary>
+    [LibraryImport("libc", EntryPoint = "signal")]
+    private static partial nint SetHandler(int signal, nint handler);
 
     private static async Task ReadAsync(StreamReader reader, Action<string> add)
     {
