@@ -10,6 +10,10 @@ internal sealed partial class NodeCore
 {
     private readonly Lock _headGate = new();
     private PreconfHead? _hostHead;
+    private bool _hostSetHead;
+
+    /// <summary>Whether <see cref="ServedHead"/> never waits for a store.</summary>
+    public bool IsHeadAtHand => Volatile.Read(ref _hostSetHead) || Store.IsHeadInMemory;
 
     /// <summary>The head served: what the host set last; while it set none, the highest commitment held (protocol, section 5).</summary>
     public PreconfHead ServedHead
@@ -32,6 +36,7 @@ internal sealed partial class NodeCore
             lock (_headGate)
             {
                 _hostHead = value;
+                Volatile.Write(ref _hostSetHead, true);
             }
         }
     }

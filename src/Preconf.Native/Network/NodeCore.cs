@@ -45,6 +45,7 @@ internal sealed partial class NodeCore : INativeEventSink
     private readonly NativeLogForwarder _logs;
     private readonly ValidationLane[] _lanes;
     private readonly ValidationLane[] _requestLanes;
+    private readonly Responder _heads;
     private readonly TxListAllowances _txListAllowances;
     private readonly EventPump _pump;
     private readonly TaskCompletionSource _pumpEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -92,6 +93,7 @@ internal sealed partial class NodeCore : INativeEventSink
         LaneOptions gossip = new(2 * config.Resources.RingSlots, config.Gossip.Heartbeat * HeartbeatsToVerdict, Time);
         _lanes = Lanes(() => new ValidationLane(gossip, report, new GossipWork(this)));
         LaneOptions requests = new(RequestsQueued, Deadline: null, Time);
+        _heads = new Responder(this);
         _requestLanes = Lanes(() => new ValidationLane(requests, report, new RequestWork(this)));
         _pump = new EventPump(node, this);
         Finished = Task.WhenAny(FinishAsync(), _givenUp.Task).Unwrap();
@@ -309,6 +311,12 @@ internal sealed partial class NodeCore : INativeEventSink
     private void OnRequest(in PcnEvent nativeEvent)
     {
         PeerEntry? peer = Peers.Find(nativeEvent.peer);
+        if (peer is not null && nativeEvent.topic == (byte)RequestProtocol.Head && IsHeadAtHand)
+        {
+            _heads.Answer(in nativeEvent, peer);
+            return;
+        }
+
         if (peer is not null && LaneOf(_requestLanes, peer).TryEnqueue(in nativeEvent, peer))
         {
             return;

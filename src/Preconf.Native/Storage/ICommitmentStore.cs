@@ -92,6 +92,12 @@ public interface ICommitmentStore
     /// <returns>True when one does.</returns>
     bool IsReferenced(in Bytes32 txListHash);
 
+    /// <summary>
+    /// Whether <see cref="TryGetHead"/> always answers from memory, without waiting. A peer that asks for the head is then answered at once by the thread that
+    /// hands the node's events on; else, as for everything that a store may have to read, by another.
+    /// </summary>
+    bool IsHeadInMemory => false;
+
     /// <summary>The highest block with a commitment.</summary>
     /// <param name="head">Its number and the end of its submission window.</param>
     /// <returns>False when nothing is held.</returns>

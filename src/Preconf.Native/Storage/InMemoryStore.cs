@@ -122,7 +122,17 @@ public sealed class InMemoryStore : ICommitmentStore
         lock (_gate)
         {
             DropAged();
-            return _shelf.Add(in hash, txList, now);
+            StoreResult expected = _shelf.Foretell(in hash, txList.Length);
+            if (expected != StoreResult.Added)
+            {
+                return expected;
+            }
+        }
+
+        byte[] copy = TxListShelf.Copy(txList);
+        lock (_gate)
+        {
+            return _shelf.Add(in hash, copy, now);
         }
     }
 
@@ -157,6 +167,9 @@ public sealed class InMemoryStore : ICommitmentStore
             return _shelf.IsReferenced(in txListHash);
         }
     }
+
+    /// <inheritdoc/>
+    public bool IsHeadInMemory => true;
 
     /// <inheritdoc/>
     public bool TryGetHead(out PreconfHead head)

@@ -42,26 +42,38 @@ internal sealed class TxListShelf
         return bytes is not null;
     }
 
-    public StoreResult Add(in Bytes32 hash, ReadOnlySpan<byte> bytes, long now)
+    /// <summary>What <see cref="Add"/> is given: made before, so that nobody waits for the copy of a large list.</summary>
+    public static byte[] Copy(ReadOnlySpan<byte> bytes)
+    {
+        byte[] copy = GC.AllocateUninitializedArray<byte>(bytes.Length, pinned: bytes.Length >= StayFrom);
+        bytes.CopyTo(copy);
+        return copy;
+    }
+
+    /// <summary>What would become of a list.</summary>
+    public StoreResult Foretell(in Bytes32 hash, int length)
     {
         if (_items.ContainsKey(hash))
         {
             return StoreResult.Duplicate;
         }
 
-        bool referenced = _references.ContainsKey(hash);
-        if (bytes.Length > _options.MaxBytes || (!referenced && bytes.Length > _options.MaxUnreferencedBytes))
+        bool tooLong = length > _options.MaxBytes || (length > _options.MaxUnreferencedBytes && !_references.ContainsKey(hash));
+        return tooLong ? StoreResult.Refused : StoreResult.Added;
+    }
+
+    public StoreResult Add(in Bytes32 hash, byte[] bytes, long now)
+    {
+        StoreResult result = Foretell(in hash, bytes.Length);
+        if (result == StoreResult.Added)
         {
-            return StoreResult.Refused;
+            Item item = new(hash, bytes, now, _number++);
+            _items.Add(hash, item);
+            (_references.ContainsKey(hash) ? _referenced : _unreferenced).Add(item);
+            MakeRoom();
         }
 
-        byte[] copy = GC.AllocateUninitializedArray<byte>(bytes.Length, pinned: bytes.Length >= StayFrom);
-        bytes.CopyTo(copy);
-        Item item = new(hash, copy, now, _number++);
-        _items.Add(hash, item);
-        (referenced ? _referenced : _unreferenced).Add(item);
-        MakeRoom();
-        return StoreResult.Added;
+        return result;
     }
 
     /// <summary>A commitment that names the list is held.</summary>

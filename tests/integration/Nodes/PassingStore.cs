@@ -27,6 +27,8 @@ public class PassingStore : ICommitmentStore
 
     public virtual bool IsReferenced(in Bytes32 txListHash) => _inner.IsReferenced(in txListHash);
 
+    public virtual bool IsHeadInMemory => false;
+
     public virtual bool TryGetHead(out PreconfHead head) => _inner.TryGetHead(out head);
 
     public virtual StoreStats GetStats() => _inner.GetStats();
