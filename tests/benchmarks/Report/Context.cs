@@ -50,7 +50,7 @@ public sealed record Context
         DotNet = RuntimeInformation.FrameworkDescription,
         Load = FindLoad(),
         Configuration = FormattableString.Invariant(
-            $"Release, {(GCSettings.IsServerGC ? "server" : "workstation")} GC, tiered PGO; two nodes in one process over loopback (idle: one node), {new P2pConfig().Resources.NativeThreads} native thread(s) a node, rate limit lifted, discovery off; every commitment verified and stored, every txlist hashed and stored; TCP and ed25519 authors unless a row says otherwise"),
+            $"Release, {(GCSettings.IsServerGC ? "server" : "workstation")} GC, tiered PGO, thread pool without spinning; two nodes in one process over loopback (idle: one node), {new P2pConfig().Resources.NativeThreads} native thread(s) a node, rate limit lifted, discovery off; every commitment verified and stored, every txlist hashed and stored; TCP and ed25519 authors unless a row says otherwise"),
         Runs = runs,
         Quick = quick,
     };
