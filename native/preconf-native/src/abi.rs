@@ -1,7 +1,7 @@
 //! The types that cross the boundary. Every struct is flat and `repr(C)`; its size is checked at load by the probe.
 
 /// The version both sides must agree on; raised with every change of a struct, an enum or an export.
-pub const ABI_VERSION: u32 = 3;
+pub const ABI_VERSION: u32 = 4;
 
 /// What a call came to.
 #[repr(i32)]

@@ -53,6 +53,16 @@ pub(crate) unsafe fn bytes<'a>(bytes: &PcnBytes, name: &str) -> Result<&'a [u8],
     unsafe { slice(bytes.ptr, bytes.len, name) }
 }
 
+/// A payload of two parts, copied into one.
+///
+/// # Safety
+/// As for [`bytes`] and [`slice`].
+pub(crate) unsafe fn joined(head: &PcnBytes, data: *const u8, len: usize) -> Result<Vec<u8>, Failure> {
+    // SAFETY: the caller's contract.
+    let (head, data) = unsafe { (bytes(head, "head")?, slice(data, len, "data")?) };
+    Ok([head, data].concat())
+}
+
 /// # Safety
 /// As for [`bytes`].
 pub(crate) unsafe fn text<'a>(text: &PcnBytes, name: &str) -> Result<&'a str, Failure> {

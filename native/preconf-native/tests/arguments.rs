@@ -13,6 +13,7 @@ use preconf_native::{
 use PcnStatus::{InvalidArgument, InvalidHandle, NullPointer, Ok as Done};
 
 const NULL_BYTES: PcnBytes = PcnBytes { ptr: null(), len: 3 };
+const NO_BYTES: PcnBytes = PcnBytes { ptr: null(), len: 0 };
 const PEER: &[u8] = b"12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN";
 
 /// Asserts the status of each call, naming the call that differs.
@@ -103,10 +104,12 @@ fn null_pointers_are_refused_on_a_node() {
         pcn_node_events(n, 0, first, null_mut());
         pcn_node_release(n, null(), 1);
         pcn_node_verdicts(n, null(), 1);
-        pcn_node_publish(n, 0, null(), 1, 0, 100, null_mut());
+        pcn_node_publish(n, 0, NO_BYTES, null(), 1, 0, 100, null_mut());
+        pcn_node_publish(n, 0, NULL_BYTES, buf, 1, 0, 100, null_mut());
         pcn_node_request(n, 0, NULL_BYTES, null(), 0, 0, 0, null_mut());
         pcn_node_request(n, 0, peer, null(), 1, 0, 0, null_mut());
-        pcn_node_respond(n, 0, null(), 1, null_mut());
+        pcn_node_respond(n, 0, NO_BYTES, null(), 1, null_mut());
+        pcn_node_respond(n, 0, NULL_BYTES, buf, 1, null_mut());
         pcn_node_dial(n, address, 0, null_mut());
         pcn_node_disconnect(n, NULL_BYTES, null_mut());
         pcn_node_set_blocked(n, NULL_BYTES, 1, null_mut());
@@ -147,9 +150,9 @@ fn handles_that_name_no_node_are_refused_everywhere() {
             pcn_node_interrupt(n);
             pcn_node_release(n, &1, 1);
             pcn_node_verdicts(n, null(), 0);
-            pcn_node_publish(n, 0, buf, 1, 0, 100, null_mut());
+            pcn_node_publish(n, 0, NO_BYTES, buf, 1, 0, 100, null_mut());
             pcn_node_request(n, 0, peer, null(), 0, 0, 0, null_mut());
-            pcn_node_respond(n, 0, null(), 0, null_mut());
+            pcn_node_respond(n, 0, NO_BYTES, null(), 0, null_mut());
             pcn_node_refuse(n, 0);
             pcn_node_dial(n, bytes(b"/memory/1"), 0, null_mut());
             pcn_node_disconnect(n, peer, null_mut());
@@ -176,7 +179,7 @@ fn wrong_values_are_refused_with_a_text() {
     let (bad_text, bad_verdict) =
         (bytes(&[0xff, 0xfe]), PcnVerdict { token: 0, lease: 0, verdict: 3, reserved: [0; 7] });
     each! { InvalidArgument;
-        pcn_node_publish(n, 2, buf, 1, 0, 100, d);
+        pcn_node_publish(n, 2, NO_BYTES, buf, 1, 0, 100, d);
         pcn_node_request(n, 3, peer, null(), 0, 0, 0, d);
         pcn_node_request(n, 0, bytes(b"not a peer"), null(), 0, 0, 0, d);
         pcn_node_request(n, 0, bad_text, null(), 0, 0, 0, d);
@@ -207,7 +210,7 @@ fn wrong_values_are_refused_with_a_text() {
         pcn_verify(buf, buf, bytes(&[2; 34]));
         pcn_recover_batch(buf, buf, usize::MAX / 2, buf, buf);
         pcn_keccak256(buf, usize::MAX, buf);
-        pcn_node_publish(n, 0, buf, usize::MAX, 0, 100, d);
+        pcn_node_publish(n, 0, NO_BYTES, buf, usize::MAX, 0, 100, d);
     }
     assert!(!detail_text(&detail).is_empty());
     each! { PcnStatus::Crypto;
@@ -226,7 +229,7 @@ fn wrong_values_are_refused_with_a_text() {
     }
     each! { PcnStatus::NotFound;
         pcn_node_enr(n, buf, 100, len);
-        pcn_node_respond(n, 12345, null(), 0, d);
+        pcn_node_respond(n, 12345, NO_BYTES, null(), 0, d);
     }
     assert!(detail_text(&detail).contains("respond"), "{}", detail_text(&detail));
     host.end();

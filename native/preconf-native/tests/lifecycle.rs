@@ -270,7 +270,7 @@ impl Drop for Ended<'_> {
 
 /// How many of the commands will have a result.
 fn call_everything(token: u64, peer: &str, n: u64) -> u32 {
-    let (data, peer) = (n.to_le_bytes(), common::bytes(peer.as_bytes()));
+    let (head, data, peer) = (common::bytes(b"head"), n.to_le_bytes(), common::bytes(peer.as_bytes()));
     // Of a generation that no slot reaches: a small number could be a lease that the reader holds.
     let forged = 1 << 60 | n;
     let mut stats = PcnStats::default();
@@ -281,7 +281,7 @@ fn call_everything(token: u64, peer: &str, n: u64) -> u32 {
         events::pcn_node_release(token, &forged, 1);
         events::pcn_node_interrupt(token);
         [
-            commands::pcn_node_publish(token, 0, data.as_ptr(), 8, n, 100, ptr::null_mut()),
+            commands::pcn_node_publish(token, 0, head, data.as_ptr(), 8, n, 100, ptr::null_mut()),
             commands::pcn_node_request(token, 0, peer, data.as_ptr(), 8, n, 50, ptr::null_mut()),
         ]
     };

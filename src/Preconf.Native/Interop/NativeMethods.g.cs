@@ -16,7 +16,7 @@ namespace Preconf.Native.Interop
         /// <summary>
         ///  The version both sides must agree on; raised with every change of a struct, an enum or an export.
         /// </summary>
-        internal const uint ABI_VERSION = 3;
+        internal const uint ABI_VERSION = 4;
 
         /// <summary>
         ///  The load-time probe: the ABI's version and the size of each shared struct. Never fails but for a null `abi`.
@@ -171,14 +171,15 @@ namespace Preconf.Native.Interop
         internal static extern PcnStatus pcn_node_verdicts(ulong node, PcnVerdict* verdicts, uint count);
 
         /// <summary>
-        ///  Publishes a copy of the payload on a topic (0 commitments, 1 txlists). The result comes as a `Published` event with
-        ///  `token`, at the latest when `deadline_ms` has passed. `QueueFull` when the outbox is full: nothing was taken.
+        ///  Publishes a copy of the payload, which is `head` and then `data`, on a topic (0 commitments, 1 txlists): two parts, so that
+        ///  the caller need not put what stands before a txlist and the txlist itself in one place. The result comes as a `Published`
+        ///  event with `token`, at the latest when `deadline_ms` has passed. `QueueFull` when the outbox is full: nothing was taken.
         ///
         ///  # Safety
-        ///  `data` is readable for `len` bytes; `detail` is null or writable.
+        ///  `head` and `data` are readable for their lengths; `detail` is null or writable.
         /// </summary>
         [DllImport(__DllName, EntryPoint = "pcn_node_publish", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
-        internal static extern PcnStatus pcn_node_publish(ulong node, byte topic, byte* data, nuint len, ulong token, uint deadline_ms, PcnDetail* detail);
+        internal static extern PcnStatus pcn_node_publish(ulong node, byte topic, PcnBytes head, byte* data, nuint len, ulong token, uint deadline_ms, PcnDetail* detail);
 
         /// <summary>
         ///  Asks a peer (protocol 0 head, 1 commitments, 2 txlist). Exactly one `Response` or `RequestFailed` with `token`
@@ -191,14 +192,14 @@ namespace Preconf.Native.Interop
         internal static extern PcnStatus pcn_node_request(ulong node, byte protocol, PcnBytes peer, byte* data, nuint len, ulong token, uint timeout_ms, PcnDetail* detail);
 
         /// <summary>
-        ///  Answers a `Request` event's channel. `NotFound` when the stream is gone; a `ResponseSent` or `RequestAborted`
-        ///  event follows a status of Ok.
+        ///  Answers a `Request` event's channel with a copy of `head` and then `data`. `NotFound` when the stream is gone; a
+        ///  `ResponseSent` or `RequestAborted` event follows a status of Ok.
         ///
         ///  # Safety
-        ///  `data` is readable for `len` bytes; `detail` is null or writable.
+        ///  `head` and `data` are readable for their lengths; `detail` is null or writable.
         /// </summary>
         [DllImport(__DllName, EntryPoint = "pcn_node_respond", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
-        internal static extern PcnStatus pcn_node_respond(ulong node, ulong channel, byte* data, nuint len, PcnDetail* detail);
+        internal static extern PcnStatus pcn_node_respond(ulong node, ulong channel, PcnBytes head, byte* data, nuint len, PcnDetail* detail);
 
         /// <summary>
         ///  Closes a `Request` event's stream without an answer. A channel that is gone is no error.

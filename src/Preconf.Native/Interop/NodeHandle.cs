@@ -66,11 +66,12 @@ internal sealed unsafe class NodeHandle
         }
     }
 
-    public PcnStatus Publish(byte topic, ReadOnlySpan<byte> data, ulong token, uint deadlineMs)
+    /// <summary>Publishes <paramref name="head"/> and then <paramref name="data"/> as one message, copied from where they are.</summary>
+    public PcnStatus Publish(byte topic, ReadOnlySpan<byte> head, ReadOnlySpan<byte> data, ulong token, uint deadlineMs)
     {
-        fixed (byte* pointer = data)
+        fixed (byte* headPointer = head, pointer = data)
         {
-            return NativeMethods.pcn_node_publish(_token, topic, pointer, (nuint)data.Length, token, deadlineMs, null);
+            return NativeMethods.pcn_node_publish(_token, topic, Bytes(headPointer, head.Length), pointer, (nuint)data.Length, token, deadlineMs, null);
         }
     }
 
@@ -87,11 +88,12 @@ internal sealed unsafe class NodeHandle
         }
     }
 
-    public PcnStatus Respond(ulong channel, ReadOnlySpan<byte> data)
+    /// <summary>Answers with <paramref name="head"/> and then <paramref name="data"/>, copied from where they are.</summary>
+    public PcnStatus Respond(ulong channel, ReadOnlySpan<byte> head, ReadOnlySpan<byte> data)
     {
-        fixed (byte* pointer = data)
+        fixed (byte* headPointer = head, pointer = data)
         {
-            return NativeMethods.pcn_node_respond(_token, channel, pointer, (nuint)data.Length, null);
+            return NativeMethods.pcn_node_respond(_token, channel, Bytes(headPointer, head.Length), pointer, (nuint)data.Length, null);
         }
     }
 

@@ -62,7 +62,7 @@ public sealed partial class P2pHandle
         try
         {
             NetworkEvent published = new(NetworkEventKind.Published, LocalPeerId) { Topic = topic, Hash = Keccak256.Hash(data.Span) };
-            return Submit(_node.Core, in published, data.Span, cancellationToken);
+            return Submit(_node.Core, in published, data.Span, default, cancellationToken);
         }
         catch (Exception error)
         {
@@ -102,7 +102,7 @@ public sealed partial class P2pHandle
             BlockNumber = commitment.Commitment.Preconf.BlockNumber,
             Publish = new PublishResult { Stored = stored != StoreResult.Refused },
         };
-        return Submit(core, in published, ssz, cancellationToken);
+        return Submit(core, in published, ssz, default, cancellationToken);
     }
 
     // Hashed once: here, unless the hash that it names was made of its bytes.
@@ -120,25 +120,18 @@ public sealed partial class P2pHandle
 
         StoreResult stored = core.Store.AddTxList(in named, bytes);
         core.Forwarded.Add(in named);
-        byte[] buffer = System.Buffers.ArrayPool<byte>.Shared.Rent(RawTxListGossipCodec.EncodedLength(bytes.Length));
-        try
+        Span<byte> head = stackalloc byte[TxListCodec.FixedSize];
+        TxListCodec.WriteHead(in named, head);
+        NetworkEvent published = new(NetworkEventKind.Published, core.LocalPeerId, txList)
         {
-            int length = RawTxListGossipCodec.Encode(in named, bytes, buffer);
-            NetworkEvent published = new(NetworkEventKind.Published, core.LocalPeerId, txList)
-            {
-                Topic = GossipTopic.TxLists,
-                Hash = named,
-                Publish = new PublishResult { Stored = stored != StoreResult.Refused },
-            };
-            return Submit(core, in published, buffer.AsSpan(0, length), cancellationToken);
-        }
-        finally
-        {
-            System.Buffers.ArrayPool<byte>.Shared.Return(buffer);
-        }
+            Topic = GossipTopic.TxLists,
+            Hash = named,
+            Publish = new PublishResult { Stored = stored != StoreResult.Refused },
+        };
+        return Submit(core, in published, head, bytes, cancellationToken);
     }
 
-    private static ValueTask<PublishResult> Submit(NodeCore core, in NetworkEvent published, ReadOnlySpan<byte> data, CancellationToken cancellationToken)
+    private static ValueTask<PublishResult> Submit(NodeCore core, in NetworkEvent published, ReadOnlySpan<byte> head, ReadOnlySpan<byte> body, CancellationToken cancellationToken)
     {
         if (!core.Publishes.TryRent(cancellationToken, out PendingTable<NetworkEvent, PublishResult>.Operation? operation))
         {
@@ -148,7 +141,7 @@ public sealed partial class P2pHandle
         ValueTask<PublishResult> sent = operation.Task;
         operation.Context = published;
         uint deadline = (uint)core.Config.PublishTimeout.TotalMilliseconds;
-        switch (core.Native.Publish((byte)published.Topic, data, operation.Token, deadline))
+        switch (core.Native.Publish((byte)published.Topic, head, body, operation.Token, deadline))
         {
             case PcnStatus.Ok:
                 break;

@@ -24,7 +24,6 @@ internal sealed class RequestWork(NodeCore core) : ILaneWork
 internal sealed class Responder(NodeCore core)
 {
     private const int ListOffset = 4;
-    private const int TxListPrefix = 36;
 
     public unsafe void Answer(in PcnEvent nativeEvent, PeerEntry peer)
     {
@@ -93,7 +92,7 @@ internal sealed class Responder(NodeCore core)
         PreconfHead head = core.ServedHead;
         Span<byte> answer = stackalloc byte[PreconfHeadCodec.Size];
         PreconfHeadCodec.Encode(in head, answer);
-        if (!Send(channel, answer, RequestProtocol.Head, peer))
+        if (!Send(channel, answer, default, RequestProtocol.Head, peer))
         {
             return false;
         }
@@ -116,7 +115,7 @@ internal sealed class Responder(NodeCore core)
             BinaryPrimitives.WriteUInt32LittleEndian(buffer, ListOffset);
             int found = core.Store.GetCommitments(wanted.StartBlockNumber, count, buffer.AsSpan(ListOffset));
             int size = ListOffset + (found * SignedCommitmentCodec.Size);
-            if (!Send(channel, buffer.AsSpan(0, size), RequestProtocol.Commitments, peer))
+            if (!Send(channel, buffer.AsSpan(0, size), default, RequestProtocol.Commitments, peer))
             {
                 return false;
             }
@@ -147,37 +146,26 @@ internal sealed class Responder(NodeCore core)
             return false;
         }
 
-        int length = TxListPrefix + bytes.Length;
-        byte[] buffer = ArrayPool<byte>.Shared.Rent(length);
-        try
+        Span<byte> head = stackalloc byte[TxListCodec.FixedSize];
+        TxListCodec.WriteHead(in hash, head);
+        if (!Send(channel, head, bytes.Span, RequestProtocol.TxList, peer))
         {
-            hash.CopyTo(buffer);
-            BinaryPrimitives.WriteUInt32LittleEndian(buffer.AsSpan(32), TxListPrefix);
-            bytes.Span.CopyTo(buffer.AsSpan(TxListPrefix));
-            if (!Send(channel, buffer.AsSpan(0, length), RequestProtocol.TxList, peer))
-            {
-                return false;
-            }
-
-            core.Inbound?.Charge(peer.Id, RequestProtocol.TxList, length);
-            core.Emit(new NetworkEvent(NetworkEventKind.InboundRawTxListRequest, peer.Id) { Hash = hash, Count = bytes.Length });
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
+            return false;
         }
 
+        core.Inbound?.Charge(peer.Id, RequestProtocol.TxList, head.Length + bytes.Length);
+        core.Emit(new NetworkEvent(NetworkEventKind.InboundRawTxListRequest, peer.Id) { Hash = hash, Count = bytes.Length });
         return true;
     }
 
     // Answers that a peer leaves unread are bounded; one more is refused at once, not left open until its time is up. One that ended meanwhile was told of.
-    private bool Send(ulong channel, ReadOnlySpan<byte> answer, RequestProtocol protocol, PeerEntry peer)
+    private bool Send(ulong channel, ReadOnlySpan<byte> head, ReadOnlySpan<byte> body, RequestProtocol protocol, PeerEntry peer)
     {
-        PcnStatus status = core.Native.Respond(channel, answer);
+        PcnStatus status = core.Native.Respond(channel, head, body);
         if (status is not (PcnStatus.Ok or PcnStatus.NotFound or PcnStatus.Stopped or PcnStatus.InvalidHandle))
         {
             NetworkErrorKind kind = status == PcnStatus.QueueFull ? NetworkErrorKind.ReqRespBackpressure : NetworkErrorKind.ReqRespFailure;
-            core.EmitError(kind, peer.Id, $"{protocol}: the answer of {answer.Length} bytes can't be sent ({status}); refused");
+            core.EmitError(kind, peer.Id, $"{protocol}: the answer of {head.Length + body.Length} bytes can't be sent ({status}); refused");
         }
 
         return status == PcnStatus.Ok;

@@ -178,9 +178,15 @@ internal static class TxListCodec
             Wire.ThrowDestination(container, length, destination.Length);
         }
 
-        hash.CopyTo(destination);
-        Wire.WriteOffset(destination, FixedSize);
+        WriteHead(in hash, destination);
         list.CopyTo(destination[FixedSize..]);
         return length;
+    }
+
+    /// <summary>Writes what stands before the list, for those who send the list from where it is.</summary>
+    public static void WriteHead(in Bytes32 hash, Span<byte> destination)
+    {
+        hash.CopyTo(destination);
+        Wire.WriteOffset(destination, FixedSize);
     }
 }

@@ -183,6 +183,6 @@ public sealed class BadGossipTests(ITestOutputHelper output)
         }
 
         byte topic = reason == ReputationReason.WrongHash ? TxListsTopic : CommitmentsTopic;
-        Assert.Equal(PcnStatus.Ok, from.Core.Native.Publish(topic, data, token: ulong.MaxValue, deadlineMs: 5000));
+        Assert.Equal(PcnStatus.Ok, from.Core.Native.Publish(topic, head: default, data, token: ulong.MaxValue, deadlineMs: 5000));
     }
 }

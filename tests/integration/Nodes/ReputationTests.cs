@@ -182,7 +182,7 @@ public sealed class ReputationTests(ITestOutputHelper output)
     }
 
     private static void Publish(P2pNode node, byte topic, byte[] data) =>
-        Assert.Equal(PcnStatus.Ok, node.Core.Native.Publish(topic, data, token: ulong.MaxValue, deadlineMs: 5000));
+        Assert.Equal(PcnStatus.Ok, node.Core.Native.Publish(topic, head: default, data, token: ulong.MaxValue, deadlineMs: 5000));
 
     // A request of one byte more than its container has; nobody waits for the refusal.
     private static void Abuse(P2pNode from, P2pNode to) => Assert.Equal(

@@ -8,15 +8,17 @@ use crate::{
     guard::{self, Failure},
 };
 
-/// Publishes a copy of the payload on a topic (0 commitments, 1 txlists). The result comes as a `Published` event with
-/// `token`, at the latest when `deadline_ms` has passed. `QueueFull` when the outbox is full: nothing was taken.
+/// Publishes a copy of the payload, which is `head` and then `data`, on a topic (0 commitments, 1 txlists): two parts, so that
+/// the caller need not put what stands before a txlist and the txlist itself in one place. The result comes as a `Published`
+/// event with `token`, at the latest when `deadline_ms` has passed. `QueueFull` when the outbox is full: nothing was taken.
 ///
 /// # Safety
-/// `data` is readable for `len` bytes; `detail` is null or writable.
+/// `head` and `data` are readable for their lengths; `detail` is null or writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pcn_node_publish(
     node: u64,
     topic: u8,
+    head: PcnBytes,
     data: *const u8,
     len: usize,
     token: u64,
@@ -26,9 +28,9 @@ pub unsafe extern "C" fn pcn_node_publish(
     guard::run_on(node, detail, |node| {
         let topic = args::topic(topic)?;
         // SAFETY: the caller's contract.
-        let data = unsafe { args::slice(data, len, "data") }?;
+        let payload = unsafe { args::joined(&head, data, len) }?;
         let deadline = Duration::from_millis(deadline_ms.into());
-        node.live()?.publish(topic, data.to_vec(), token, deadline).map_err(|e| Failure::submit(e, "publish"))
+        node.live()?.publish(topic, payload, token, deadline).map_err(|e| Failure::submit(e, "publish"))
     })
 }
 
@@ -60,23 +62,24 @@ pub unsafe extern "C" fn pcn_node_request(
     })
 }
 
-/// Answers a `Request` event's channel. `NotFound` when the stream is gone; a `ResponseSent` or `RequestAborted`
-/// event follows a status of Ok.
+/// Answers a `Request` event's channel with a copy of `head` and then `data`. `NotFound` when the stream is gone; a
+/// `ResponseSent` or `RequestAborted` event follows a status of Ok.
 ///
 /// # Safety
-/// `data` is readable for `len` bytes; `detail` is null or writable.
+/// `head` and `data` are readable for their lengths; `detail` is null or writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pcn_node_respond(
     node: u64,
     channel: u64,
+    head: PcnBytes,
     data: *const u8,
     len: usize,
     detail: *mut PcnDetail,
 ) -> PcnStatus {
     guard::run_on(node, detail, |node| {
         // SAFETY: the caller's contract.
-        let data = unsafe { args::slice(data, len, "data") }?;
-        node.live()?.respond(channel, data.to_vec()).map_err(|e| Failure::submit(e, "respond"))
+        let payload = unsafe { args::joined(&head, data, len) }?;
+        node.live()?.respond(channel, payload).map_err(|e| Failure::submit(e, "respond"))
     })
 }
 

@@ -239,9 +239,12 @@ impl Host {
         unsafe { commands::pcn_node_dial(self.node, bytes(address.as_bytes()), token, ptr::null_mut()) }
     }
 
+    /// In two parts, as all that publish or respond may do.
     pub fn publish(&self, topic: u8, data: &[u8], token: u64) -> PcnStatus {
+        let (head, data) = data.split_at(data.len() / 3);
+        let (head, detail) = (bytes(head), ptr::null_mut());
         // SAFETY: the payload lives through the call.
-        unsafe { commands::pcn_node_publish(self.node, topic, data.as_ptr(), data.len(), token, 8000, ptr::null_mut()) }
+        unsafe { commands::pcn_node_publish(self.node, topic, head, data.as_ptr(), data.len(), token, 8000, detail) }
     }
 
     pub fn request(&self, protocol: u8, peer: &str, data: &[u8], token: u64) -> PcnStatus {
@@ -258,8 +261,11 @@ impl Host {
     }
 
     pub fn respond(&self, channel: u64, data: &[u8]) -> PcnStatus {
+        let (head, data) = data.split_at(data.len() / 3);
         // SAFETY: the payload lives through the call.
-        unsafe { commands::pcn_node_respond(self.node, channel, data.as_ptr(), data.len(), ptr::null_mut()) }
+        unsafe {
+            commands::pcn_node_respond(self.node, channel, bytes(head), data.as_ptr(), data.len(), ptr::null_mut())
+        }
     }
 
     pub fn verdict(&self, gossip: &Seen, verdict: u8) -> PcnStatus {
