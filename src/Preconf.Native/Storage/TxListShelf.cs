@@ -138,6 +138,7 @@ internal sealed class TxListShelf
         queue.Remove(item);
         _items.Remove(item.Hash);
         Evicted++;
+        DroppedLists.Shared.Add(item.Data.Length);
     }
 
     private sealed class Item(Bytes32 hash, byte[] data, long at, long number) : IComparable<Item>
