@@ -202,9 +202,7 @@ async fn requests_in_flight_are_bounded_and_each_ends_once() {
             _ => return None,
         };
         assert!(ended.insert(token), "{token} ended twice");
-        // A stream over the peer's limit is dropped there: closed, or reset under the request that is being written.
-        let expected = [None, Some(RequestError::Busy), Some(RequestError::Refused), Some(RequestError::Io)];
-        assert!(expected.contains(&error), "{error:?}");
+        assert!(matches!(error, None | Some(RequestError::Busy | RequestError::Refused)), "{error:?}");
         busy += usize::from(error.is_some());
         (ended.len() == 128).then_some(())
     });

@@ -76,7 +76,12 @@ impl request_response::Codec for FrameCodec {
         T: AsyncWrite + Unpin + Send,
     {
         let request = request.map_err(|error| invalid(io::ErrorKind::InvalidInput, error))?;
-        self.write(Direction::Request, io, request).await
+        // A peer that takes no more requests drops the stream. That is a refusal, whether this side sees it while it writes or
+        // while it reads.
+        self.write(Direction::Request, io, request).await.map_err(|error| match error.kind() {
+            kind @ io::ErrorKind::WriteZero => invalid(kind, FrameError::Empty),
+            _ => error,
+        })
     }
 
     async fn write_response<T>(&mut self, _: &StreamProtocol, io: &mut T, response: Vec<u8>) -> io::Result<()>
