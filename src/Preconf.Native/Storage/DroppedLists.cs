@@ -2,7 +2,7 @@ namespace Preconf.Native.Storage;
 
 /// <summary>
 /// Tells the collector of the bytes that stores let go. Txlists lie where it looks only once its budget for large arrays is used up, and that budget grows with
-/// all that a host keeps: unasked, it lets many times the store's bound pile up, and every list that comes is written to pages never touched before.
+/// all that a host keeps: unasked, it lets several times the store's bound pile up, and every list that comes is written to pages never touched before.
 /// </summary>
 /// <param name="heap">Bytes of the managed heap.</param>
 /// <param name="collect">Starts a collection and does not wait for it.</param>
