@@ -74,6 +74,12 @@ internal static class GossipScenarios
             ValueTask<PublishResult>[] results = new ValueTask<PublishResult>[Math.Min(inFlight, published.Length)];
             for (int i = 0; i < published.Length + results.Length; i++)
             {
+                if (i < published.Length)
+                {
+                    window.Enter();
+                }
+
+                // How a publish ended is looked at when its place is needed again: by then it is known, and nobody has to be woken for it.
                 ref ValueTask<PublishResult> slot = ref results[i % results.Length];
                 if (i >= results.Length)
                 {
@@ -86,7 +92,6 @@ internal static class GossipScenarios
 
                 if (i < published.Length)
                 {
-                    window.Enter();
                     Volatile.Write(ref published[i], Stopwatch.GetTimestamp());
                     slot = publish(first + i);
                 }
@@ -143,8 +148,8 @@ internal static class GossipScenarios
         {
             if (e.Kind == kind)
             {
-                window.Leave();
                 micros[seen] = Stopwatch.GetElapsedTime(Volatile.Read(ref published[numberOf(e) - first])).TotalMicroseconds;
+                window.Leave();
                 return 1;
             }
 

@@ -163,8 +163,9 @@ fn flow(
     let (times, (wall, cores)) = thread::scope(|scope| {
         let reader = scope.spawn(move || {
             let times = read(events, first, count, |number| {
+                let took = Duration::from_nanos(nanos() - published[number].load(Ordering::Acquire));
                 window.leave();
-                Duration::from_nanos(nanos() - published[number].load(Ordering::Acquire))
+                took
             });
             window.open();
             (times, watch.stop())
