@@ -16,7 +16,7 @@ use std::{
 };
 
 use libp2p::{Multiaddr, PeerId};
-use preconf_p2p::{Config, Event, EventSink, Gossip, Handle, Node, Protocol, PublishOutcome, Topic, Verdict};
+use preconf_p2p::{Config, Event, EventSink, Gossip, Handle, Node, Protocol, PublishOutcome, Topic, Verdict, buffers};
 use tokio::runtime::Runtime;
 
 use crate::{
@@ -254,7 +254,7 @@ fn answer(shared: &Shared, channel: u64, protocol: Protocol, data: &[u8]) {
         }),
         Protocol::Commitments => wire::decode_page_request(data).map(|(start, count)| store.page(start, count)),
         Protocol::TxList => data.try_into().ok().map(|hash: Hash| match store.txlist(&hash) {
-            Some(kept) => kept.to_vec(),
+            Some(kept) => buffers::joined(&[&kept]),
             None => wire::encode_txlist(&hash, &[]),
         }),
     };
@@ -404,7 +404,7 @@ impl Host {
     /// Why it was not taken.
     pub fn publish_txlist(&self, encoded: &[u8], deadline: Duration) -> Result<(), String> {
         keep_txlist(&self.shared, None, encoded.to_vec())?;
-        self.handle.publish(Topic::TxLists, encoded.to_vec(), 0, deadline).map_err(|error| error.to_string())
+        self.handle.publish(Topic::TxLists, buffers::joined(&[encoded]), 0, deadline).map_err(|error| error.to_string())
     }
 
     /// Asks a peer for its head.

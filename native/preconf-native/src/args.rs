@@ -60,7 +60,7 @@ pub(crate) unsafe fn bytes<'a>(bytes: &PcnBytes, name: &str) -> Result<&'a [u8],
 pub(crate) unsafe fn joined(head: &PcnBytes, data: *const u8, len: usize) -> Result<Vec<u8>, Failure> {
     // SAFETY: the caller's contract.
     let (head, data) = unsafe { (bytes(head, "head")?, slice(data, len, "data")?) };
-    Ok([head, data].concat())
+    Ok(preconf_p2p::buffers::joined(&[head, data]))
 }
 
 /// # Safety

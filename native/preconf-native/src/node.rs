@@ -105,7 +105,7 @@ fn start_on(
     };
 
     let (producer, consumer) = Ring::with_slots(settings.ring_slots, settings.ring_reserved);
-    let (leases, issuer) = LeaseTable::new();
+    let (leases, issuer) = LeaseTable::new(preconf_p2p::buffers::give);
     let life = Arc::new(Life::default());
     let sink = Sink::new(
         producer,

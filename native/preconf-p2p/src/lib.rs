@@ -4,6 +4,7 @@
 //! the host's to decide: each gossip message waits for a [`Verdict`], each request for an answer.
 
 mod behaviour;
+pub mod buffers;
 mod config;
 mod discovery;
 mod driver;

@@ -47,6 +47,8 @@ struct Loan {
 /// The leases of one node. A lease is slot index + 1 in its low 24 bits and the slot's generation above; 0 is none.
 pub struct LeaseTable {
     chunks: [OnceLock<Box<[Slot]>>; CHUNKS],
+    /// Takes large payloads that were given back.
+    recycle: fn(Vec<u8>),
     /// Index + 1 of the slot given back last; a list through `next`, pushed by anyone, taken whole by the issuer.
     returned: Padded<AtomicU32>,
     /// Bytes lent since the start; written by the issuer alone.
@@ -61,10 +63,12 @@ unsafe impl Send for LeaseTable {}
 unsafe impl Sync for LeaseTable {}
 
 impl LeaseTable {
-    /// An empty table and the one who fills it.
-    pub fn new() -> (Arc<Self>, Issuer) {
+    /// An empty table and the one who fills it. Payloads too large for the table's own room go to `recycle` when they are
+    /// given back, on the thread that does; `drop` will do.
+    pub fn new(recycle: fn(Vec<u8>)) -> (Arc<Self>, Issuer) {
         let table = Arc::new(Self {
             chunks: [const { OnceLock::new() }; CHUNKS],
+            recycle,
             returned: Padded(AtomicU32::new(0)),
             issued_bytes: Padded(AtomicU64::new(0)),
             released_bytes: Padded(AtomicU64::new(0)),
@@ -168,7 +172,7 @@ impl<'a> Returns<'a> {
         // SAFETY: the exchange made this call the loan's only owner.
         self.bytes += slot.loan.with_mut(|loan| unsafe {
             if (*loan).len > SMALL as u32 {
-                drop(mem::take(&mut (*loan).large));
+                (self.table.recycle)(mem::take(&mut (*loan).large));
             }
             u64::from((*loan).len)
         });

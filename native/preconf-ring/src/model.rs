@@ -136,7 +136,7 @@ fn loom_interrupt_is_latched() {
 fn loom_release_is_exactly_once() {
     for len in [1, crate::SMALL + 1] {
         explore(4, move || {
-            let (table, mut issuer) = LeaseTable::new();
+            let (table, mut issuer) = LeaseTable::new(drop);
             let (lease, _) = issuer.issue(vec![7; len]).unwrap();
             let other = {
                 let table = Arc::clone(&table);
@@ -154,7 +154,7 @@ fn loom_release_is_exactly_once() {
 #[test]
 fn loom_stale_release_spares_the_next_payload() {
     explore(4, || {
-        let (table, mut issuer) = LeaseTable::new();
+        let (table, mut issuer) = LeaseTable::new(drop);
         let (old, _) = issuer.issue(vec![1]).unwrap();
         assert!(table.release(old));
         let stale = {
@@ -174,7 +174,7 @@ fn loom_stale_release_spares_the_next_payload() {
 #[test]
 fn loom_returned_list_loses_nothing() {
     explore(3, || {
-        let (table, mut issuer) = LeaseTable::new();
+        let (table, mut issuer) = LeaseTable::new(drop);
         let issue = |issuer: &mut Issuer| issuer.issue(vec![1]).unwrap().0;
         let (a, b, c) = (issue(&mut issuer), issue(&mut issuer), issue(&mut issuer));
         let releasers = [vec![a, b], vec![c]].map(|leases| {
@@ -201,7 +201,7 @@ fn loom_returned_list_loses_nothing() {
 #[test]
 fn loom_payload_crosses_and_returns() {
     explore(3, || {
-        let (table, mut issuer) = LeaseTable::new();
+        let (table, mut issuer) = LeaseTable::new(drop);
         let (mut producer, mut consumer): (Producer<u64>, _) = Ring::with_slots(2, 0);
         let reader = {
             let table = Arc::clone(&table);

@@ -155,7 +155,7 @@ fn a_million_cross_whole_and_in_order() {
 
 #[test]
 fn a_lease_is_given_back_once() {
-    let (table, mut issuer) = LeaseTable::new();
+    let (table, mut issuer) = LeaseTable::new(drop);
     let (lease, data) = issuer.issue(vec![1, 2, 3]).unwrap();
     assert_ne!(lease, 0);
     // SAFETY: the lease is on loan.
@@ -175,7 +175,7 @@ fn a_lease_is_given_back_once() {
 
 #[test]
 fn slots_are_reused_and_grow() {
-    let (table, mut issuer) = LeaseTable::new();
+    let (table, mut issuer) = LeaseTable::new(drop);
     let mut indices = std::collections::HashSet::new();
     for _ in 0..10_000 {
         let (lease, _) = issuer.issue(vec![0; 100]).unwrap();
@@ -194,7 +194,7 @@ fn slots_are_reused_and_grow() {
 
 #[test]
 fn releases_from_many_threads_add_up() {
-    let (table, mut issuer) = LeaseTable::new();
+    let (table, mut issuer) = LeaseTable::new(drop);
     for round in 0..20 {
         let size = if round % 2 == 0 { 382 } else { 64 << 10 };
         let leases: Vec<u64> = (0..400).map(|_| issuer.issue(vec![1; size]).unwrap().0).collect();
@@ -214,7 +214,7 @@ fn releases_from_many_threads_add_up() {
 
 #[test]
 fn bytes_arrive_whole_on_both_sides_of_the_bound() {
-    let (table, mut issuer) = LeaseTable::new();
+    let (table, mut issuer) = LeaseTable::new(drop);
     for len in [1, SMALL - 1, SMALL, SMALL + 1, 1 << 20] {
         let payload: Vec<u8> = (0..len).map(|n| (n * 7 + len) as u8).collect();
         let (lease, data) = issuer.issue(payload.clone()).unwrap();
@@ -228,7 +228,7 @@ fn bytes_arrive_whole_on_both_sides_of_the_bound() {
 
 #[test]
 fn leases_given_back_together_come_back_each() {
-    let (table, mut issuer) = LeaseTable::new();
+    let (table, mut issuer) = LeaseTable::new(drop);
     let leases: Vec<u64> = (0..100).map(|n| issuer.issue(vec![1; n * 20 + 1]).unwrap().0).collect();
     let mut returns = table.returns();
     assert!(leases.iter().all(|lease| returns.release(*lease)));

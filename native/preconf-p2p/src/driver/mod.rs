@@ -16,6 +16,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use crate::{
     Config, Event, EventSink, MessageIdMode, RequestError, Topic,
     behaviour::BehaviourEvent,
+    buffers,
     discovery::{Discovery, Found},
     handle::Shared,
     inbox::{Batch, Command},
@@ -253,6 +254,7 @@ impl<'a, S: EventSink> Driver<'a, S> {
         self.tick_nat();
         self.note_good_peers();
         self.save_known();
+        buffers::age(self.now.into_std());
         self.net.swarm.behaviour().gater.tick(self.now);
         let gossip = &self.net.swarm.behaviour().gossip;
         let mesh = |topic: Topic| gossip.mesh_peers(&self.settings.topics[topic.index()]).count() as u64;

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::Driver;
 use crate::{
-    Event, EventSink, PublishOutcome, Topic,
+    Event, EventSink, PublishOutcome, Topic, buffers,
     gossip::message_id,
     transport::{Budget, Fingerprint, Room, Watch},
 };
@@ -107,6 +107,7 @@ impl<S: EventSink> Driver<'_, S> {
                         messages += 1;
                         bytes += publish.data.len();
                         self.publish_ended(&publish, outcome);
+                        buffers::give(publish.data);
                     }
                     Try::Unproven => self.outbox.unproven[topic.index()].push_back(publish),
                     Try::Full | Try::NoPeers => {

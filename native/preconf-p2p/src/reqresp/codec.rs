@@ -6,7 +6,7 @@ use futures::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use libp2p::{StreamProtocol, request_response};
 
 use super::{Direction, FrameError, encode_length, frame_cap, read_frame};
-use crate::Protocol;
+use crate::{Protocol, buffers};
 
 /// The codec of one protocol.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +35,9 @@ impl FrameCodec {
             Ok(prefix) if length <= cap => {
                 let (prefix, used) = encode_length(prefix);
                 io.write_all(&prefix[..used]).await?;
-                io.write_all(&payload).await?;
+                let written = io.write_all(&payload).await;
+                buffers::give(payload);
+                written?;
                 io.flush().await
             }
             _ => Err(invalid(io::ErrorKind::InvalidInput, FrameError::OverCap { length, cap })),

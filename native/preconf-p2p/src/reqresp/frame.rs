@@ -4,7 +4,7 @@ use std::io;
 
 use futures::{AsyncRead, AsyncReadExt};
 
-use crate::Protocol;
+use crate::{Protocol, buffers};
 
 /// Which way a frame goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -82,8 +82,9 @@ pub fn encode_frame(payload: &[u8]) -> Vec<u8> {
 
 /// Reads one frame and returns its payload. What follows the frame is left unread.
 ///
-/// The length is checked against `cap` before anything is read or allocated for the payload, and the buffer grows with
-/// what arrives: at most four times the bytes received, plus 16 KiB.
+/// The length is checked against `cap` before anything is read or allocated for the payload. Where [`buffers`] keep no
+/// memory for it, the buffer grows with what arrives: at most four times the bytes received, plus 16 KiB, and a quarter
+/// in the last step.
 ///
 /// # Errors
 /// [`FrameError`].
@@ -92,11 +93,23 @@ pub async fn read_frame<T: AsyncRead + Unpin>(io: &mut T, cap: usize) -> Result<
     if length > cap {
         return Err(FrameError::OverCap { length, cap });
     }
+    // Memory that is there already costs nothing, whatever comes; what was in it is written over before anyone reads it.
+    match buffers::filled(length) {
+        Some(mut payload) => {
+            io.read_exact(&mut payload).await.map_err(cut)?;
+            Ok(payload)
+        }
+        None => read_growing(io, length).await,
+    }
+}
+
+async fn read_growing<T: AsyncRead + Unpin>(io: &mut T, length: usize) -> Result<Vec<u8>, FrameError> {
     let mut payload = Vec::new();
     while payload.len() < length {
         let filled = payload.len();
         let target = length.min((filled * GROWTH).max(FIRST_CHUNK));
-        payload.reserve_exact(target - filled);
+        let room = if target == length { buffers::room_for(length) } else { target };
+        payload.reserve_exact(room - filled);
         // Streams read into initialised bytes only; each is cleared once.
         payload.resize(target, 0);
         io.read_exact(&mut payload[filled..]).await.map_err(cut)?;
@@ -165,20 +178,32 @@ mod tests {
     #[test]
     fn a_large_frame_is_read_in_few_steps_within_the_bound() {
         let payload: Vec<u8> = (0..2 << 20).map(|at: u32| (at % 251) as u8).collect();
-        let mut io = source(encode_frame(&payload));
-        let read = futures::executor::block_on(read_frame(&mut io, 2 << 20)).unwrap();
-        assert!(read == payload && read.capacity() == payload.len());
-        let steps: Vec<_> = io.asked.iter().filter(|(_, asked)| *asked > 1).collect();
-        assert!(steps.len() <= 5, "{steps:?}");
-        assert!(steps.iter().all(|(given, asked)| given + asked <= GROWTH * given + FIRST_CHUNK + 5), "{steps:?}");
+        let mut io = source(payload.clone());
+        let read = futures::executor::block_on(read_growing(&mut io, payload.len())).unwrap();
+        assert!(read == payload && read.capacity() == buffers::room_for(payload.len()));
+        assert!(io.asked.len() <= 5, "{:?}", io.asked);
+        assert!(io.asked.iter().all(|(given, asked)| given + asked <= GROWTH * given + FIRST_CHUNK), "{:?}", io.asked);
+    }
+
+    #[test]
+    fn a_frame_in_used_memory_is_none_but_its_own() {
+        for (length, before) in [(100_000, 2 << 20), (2 << 20, 70_000), (300, 300)] {
+            buffers::give(buffers::joined(&[&vec![0xaa; before]]));
+            let payload: Vec<u8> = (0..length).map(|at: u32| (at % 251) as u8).collect();
+            let mut io = source(encode_frame(&payload));
+            let read = futures::executor::block_on(read_frame(&mut io, 2 << 20)).unwrap();
+            assert!(read == payload, "{length}");
+            buffers::give(read);
+            let mut io = source(encode_frame(&payload));
+            io.frame.truncate(io.frame.len() - 1);
+            assert!(matches!(futures::executor::block_on(read_frame(&mut io, 2 << 20)), Err(FrameError::Cut)));
+        }
     }
 
     #[test]
     fn a_declared_length_alone_takes_no_more_than_the_first_step() {
-        let mut frame = encode_frame(&vec![1; 2 << 20]);
-        frame.truncate(4 + FIRST_CHUNK / 2);
-        let mut io = source(frame);
-        assert!(matches!(futures::executor::block_on(read_frame(&mut io, 2 << 20)), Err(FrameError::Cut)));
+        let mut io = source(vec![1; FIRST_CHUNK / 2]);
+        assert!(matches!(futures::executor::block_on(read_growing(&mut io, 2 << 20)), Err(FrameError::Cut)));
         assert!(io.asked.iter().all(|(_, asked)| *asked <= FIRST_CHUNK));
     }
 }
