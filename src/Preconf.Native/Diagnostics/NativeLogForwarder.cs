@@ -15,7 +15,7 @@ internal sealed partial class NativeLogForwarder
     // Kept for the node's own lines, so that no crowd of native ones keeps out that the node died.
     private const int OwnCapacity = 256;
     private const string OwnName = "Node";
-    private static readonly TimeSpan LevelInterval = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan LevelInterval = TimeSpan.FromSeconds(10);
 
     // The first words of targets. The category of a crate that is missing here only narrows what these take.
     private static readonly string[] Crates =
