@@ -29,13 +29,16 @@ internal sealed class ValidationLane : IThreadPoolWorkItem
     private const int Turn = 256;
     private const int None = -1;
 
+    // Room for a backlog is made when there is one.
+    private const int FirstItems = 64;
+
     private readonly Lock _gate = new();
     private readonly LaneOptions _options;
     private readonly ILaneWork _work;
     private readonly VerdictBatch _verdicts;
     private readonly long _deadlineTicks;
     private readonly Dictionary<PeerEntry, int> _queueOf = [];
-    private readonly Item[] _items;
+    private Item[] _items;
     private PeerQueue[] _queues = [];
     private int _freeItem = None;
     private int _usedItems;
@@ -49,7 +52,7 @@ internal sealed class ValidationLane : IThreadPoolWorkItem
     public ValidationLane(LaneOptions options, ReportVerdicts report, ILaneWork work)
     {
         _options = options;
-        _items = new Item[options.Capacity];
+        _items = new Item[Math.Min(options.Capacity, FirstItems)];
         _work = work;
         _verdicts = new VerdictBatch(report, options.Time, TryAnswer);
         _deadlineTicks = options.Deadline is { } deadline ? (long)(deadline.TotalSeconds * options.Time.TimestampFrequency) : long.MaxValue;
@@ -225,6 +228,11 @@ internal sealed class ValidationLane : IThreadPoolWorkItem
     {
         if (_freeItem == None)
         {
+            if (_usedItems == _items.Length)
+            {
+                Array.Resize(ref _items, Math.Min(_options.Capacity, _items.Length * 2));
+            }
+
             return _usedItems++;
         }
 

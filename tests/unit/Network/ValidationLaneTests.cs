@@ -59,6 +59,32 @@ public sealed class ValidationLaneTests : IDisposable
     }
 
     [Fact]
+    public void ABacklogFindsRoomUpToTheCapacityAndKeepsItsOrder()
+    {
+        // No power of two, and many times what a lane starts with.
+        const int Capacity = 1000;
+        ValidationLane lane = Lane(Capacity);
+        PeerEntry[] peers = [Peer(1), Peer(2), Peer(3)];
+        Hold(lane, peers[0], token: 1);
+        List<ulong>[] taken = [[1], [], []];
+        for (ulong token = 2; token < 2 * Capacity; token++)
+        {
+            if (lane.TryEnqueue(Item(token), peers[token % 3]))
+            {
+                taken[token % 3].Add(token);
+            }
+        }
+
+        Assert.True(taken.Sum(tokens => tokens.Count) > Capacity / 2);
+        _work.Release();
+        Until(() => lane.IsIdle);
+        ulong[] order = [.. _reported.Select(verdict => verdict.token)];
+        Assert.Equal(taken.Sum(tokens => tokens.Count), order.Length);
+        Assert.Equal(taken[1], order.Where(token => token % 3 == 1 && token != 1));
+        Assert.Equal(taken[2], order.Where(token => token % 3 == 2));
+    }
+
+    [Fact]
     public void AVerdictDoesNotWaitForASlowValidation()
     {
         ValidationLane lane = Lane(64);
