@@ -46,6 +46,12 @@ internal sealed class RingBench(int runs, bool quick)
     private void Run()
     {
         Repeat(() => Print("call that does nothing", "ns", Call()));
+        using (CacheLines lines = new())
+        {
+            int count = quick ? 100_000 : 20_000_000;
+            Repeat(() => Print("this machine: a line of 64 B written by one core, read by another", "ns", lines.HandOver(count)));
+        }
+
         foreach ((string name, int length) in new[] { ("no payload", 0), ("128 B leased", 128), ("382 B leased", 382), ("1 KiB leased", 1024), ("64 KiB leased", 64 << 10) })
         {
             Repeat(() =>
