@@ -22,7 +22,7 @@ pub fn processor_time() -> Option<Duration> {
 
 /// How often threads of this process went to sleep by themselves and were woken; `None` where the system does not tell.
 ///
-/// Of threads that live: none of a node ends while it runs.
+/// Of threads that live: one that ended takes its count along.
 pub fn voluntary_switches() -> Option<u64> {
     Some(tasks("status")?.iter().filter_map(|text| field(text, "voluntary_ctxt_switches:")).sum())
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use futures::FutureExt;
 use libp2p::{Multiaddr, PeerId, multiaddr};
 use preconf_p2p::{
-    Protocol,
+    Protocol, buffers,
     identity::{self, IdentityError},
     reqresp::{self, Direction},
 };
@@ -20,7 +20,9 @@ pub(crate) fn decode_frame(protocol: Protocol, response: bool, data: &[u8]) -> R
         .now_or_never()
         .ok_or_else(|| Failure::new(PcnStatus::Io, "the reader waits for bytes that are there"))?
         .map_err(|e| Failure::argument(e.to_string()))?;
-    Ok((data.len() - rest.len() - payload.len(), payload.len()))
+    let len = payload.len();
+    buffers::give(payload);
+    Ok((data.len() - rest.len() - len, len))
 }
 
 /// A frame's length prefix: the bytes, and how many of them count.

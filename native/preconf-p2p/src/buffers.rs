@@ -6,7 +6,11 @@
 
 use std::{
     mem,
-    sync::{Mutex, MutexGuard, PoisonError},
+    ops::{Deref, DerefMut},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -17,20 +21,40 @@ const LEAST: usize = 64 << 10;
 const CLASSES: usize = 22;
 /// Bytes kept at most.
 const MOST: usize = 32 << 20;
-/// What nobody has taken or left anything for so long goes back to the allocator.
+/// A class that nobody has taken anything of for so long is freed.
 const KEPT_FOR: Duration = Duration::from_secs(3);
 
 static SHELF: Mutex<Shelf> = Mutex::new(Shelf::new());
+/// Nodes that run: while there is none, nothing is kept.
+static NODES: AtomicUsize = AtomicUsize::new(0);
 
 fn shelf() -> MutexGuard<'static, Shelf> {
     SHELF.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Held by each node while it runs.
+pub(crate) struct Running(());
+
+impl Running {
+    pub(crate) fn new() -> Self {
+        NODES.fetch_add(1, Ordering::Relaxed);
+        Self(())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if NODES.fetch_sub(1, Ordering::Relaxed) == 1 {
+            let old = mem::replace(&mut *shelf(), Shelf::new());
+            drop(old);
+        }
+    }
+}
+
 /// The parts, one after the other, in a vector that has been used before where there is one.
 pub fn joined(parts: &[&[u8]]) -> Vec<u8> {
     let len = parts.iter().map(|part| part.len()).sum();
-    let kept = shelf().take(len);
-    let mut data = kept.unwrap_or_else(|| Vec::with_capacity(room_for(len)));
+    let mut data = kept(len).unwrap_or_else(|| Vec::with_capacity(room_for(len)));
     data.clear();
     parts.iter().for_each(|part| data.extend_from_slice(part));
     data
@@ -38,27 +62,77 @@ pub fn joined(parts: &[&[u8]]) -> Vec<u8> {
 
 /// Leaves a payload's memory to the next one. Vectors of other capacities than [`joined`] makes are freed.
 pub fn give(data: Vec<u8>) {
+    if class_of(data.capacity()).is_none() {
+        return;
+    }
+    let mut shelf = shelf();
+    // Under the lock, or the last node's end could miss it.
+    let refused = if NODES.load(Ordering::Relaxed) == 0 { Some(data) } else { shelf.give(data, Instant::now()) };
     // Freed, if so, where nobody waits for it.
-    let refused = shelf().give(data, Instant::now());
+    drop(shelf);
     drop(refused);
 }
 
-/// The capacity to make a vector of `len` bytes with, so that [`give`] can keep it.
-pub(crate) fn room_for(len: usize) -> usize {
-    class_of(len).map_or(len, capacity)
+/// A vector that leaves its memory to the next one, unless it is taken out.
+#[derive(Default)]
+pub(crate) struct Lent(Vec<u8>);
+
+impl Lent {
+    /// `len` bytes, which may be those of some other payload until they are written over.
+    pub(crate) fn of(len: usize) -> Self {
+        match kept(len) {
+            Some(mut data) => {
+                data.resize(len, 0);
+                Self(data)
+            }
+            None => {
+                // Cleared by who has cleared memory at hand.
+                let mut data = vec![0; room_for(len)];
+                data.truncate(len);
+                Self(data)
+            }
+        }
+    }
+
+    pub(crate) fn take(mut self) -> Vec<u8> {
+        mem::take(&mut self.0)
+    }
 }
 
-/// A kept vector of `len` bytes, which are those of some other payload until they are written over.
-pub(crate) fn filled(len: usize) -> Option<Vec<u8>> {
-    let mut data = shelf().take(len)?;
-    data.resize(len, 0);
-    Some(data)
+impl Deref for Lent {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
 }
 
-/// Frees everything when nobody has asked for any of it in a while; to be called now and then.
+impl DerefMut for Lent {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        give(mem::take(&mut self.0));
+    }
+}
+
+/// Frees what nobody has asked for in a while; to be called now and then.
 pub(crate) fn age(now: Instant) {
     let old = shelf().age(now);
     drop(old);
+}
+
+fn kept(len: usize) -> Option<Vec<u8>> {
+    let class = class_of(len)?;
+    shelf().take(class, Instant::now())
+}
+
+/// The capacity to make a vector of `len` bytes with, so that [`give`] can keep it.
+fn room_for(len: usize) -> usize {
+    class_of(len).map_or(len, capacity)
 }
 
 const fn capacity(class: usize) -> usize {
@@ -70,24 +144,31 @@ fn class_of(len: usize) -> Option<usize> {
     if len < LEAST { None } else { (0..CLASSES).find(|class| len <= capacity(*class)) }
 }
 
-type Classes = [Vec<Vec<u8>>; CLASSES];
+/// Vectors of one capacity, their bytes as they were left: initialised, of no meaning.
+struct Class {
+    idle: Vec<Vec<u8>>,
+    /// When one was taken last, or the first was left.
+    since: Option<Instant>,
+}
 
 struct Shelf {
-    /// Vectors of each class, their bytes as they were left: initialised, of no meaning.
-    idle: Classes,
+    classes: [Class; CLASSES],
     bytes: usize,
-    used: Option<Instant>,
 }
 
 impl Shelf {
     const fn new() -> Self {
-        Self { idle: [const { Vec::new() }; CLASSES], bytes: 0, used: None }
+        Self { classes: [const { Class { idle: Vec::new(), since: None } }; CLASSES], bytes: 0 }
     }
 
-    /// A vector with room for so many bytes, of up to twice that.
-    fn take(&mut self, len: usize) -> Option<Vec<u8>> {
-        let class = class_of(len)?;
-        let data = self.idle[class..CLASSES.min(class + 5)].iter_mut().find_map(Vec::pop)?;
+    /// A vector with room for what the class is for, or of one of the next two: less than twice as much.
+    fn take(&mut self, class: usize, now: Instant) -> Option<Vec<u8>> {
+        let classes = &mut self.classes[class..CLASSES.min(class + 3)];
+        let data = classes.iter_mut().find_map(|class| {
+            let data = class.idle.pop()?;
+            class.since = Some(now);
+            Some(data)
+        })?;
         self.bytes -= data.capacity();
         Some(data)
     }
@@ -98,17 +179,24 @@ impl Shelf {
         match class_of(room).filter(|class| capacity(*class) == room && self.bytes + room <= MOST) {
             Some(class) => {
                 self.bytes += room;
-                self.used = Some(now);
-                self.idle[class].push(data);
+                self.classes[class].since.get_or_insert(now);
+                self.classes[class].idle.push(data);
                 None
             }
             None => Some(data),
         }
     }
 
-    fn age(&mut self, now: Instant) -> Option<Classes> {
-        self.used.filter(|used| now.saturating_duration_since(*used) >= KEPT_FOR)?;
-        Some(mem::replace(self, Self::new()).idle)
+    fn age(&mut self, now: Instant) -> Vec<Vec<Vec<u8>>> {
+        let is_old =
+            |class: &&mut Class| class.since.is_some_and(|since| now.saturating_duration_since(since) >= KEPT_FOR);
+        let old = self.classes.iter_mut().filter(is_old).map(|class| {
+            class.since = None;
+            mem::take(&mut class.idle)
+        });
+        let old: Vec<_> = old.collect();
+        self.bytes -= old.iter().flatten().map(Vec::capacity).sum::<usize>();
+        old
     }
 }
 
@@ -137,6 +225,7 @@ mod tests {
 
     #[test]
     fn parts_are_joined_whatever_was_there_before() {
+        let _running = Running::new();
         // Other tests use the shelf of the process, too: what comes from it is not told here.
         for len in [0, 1000, LEAST, 900_000, 1 << 20, 5 << 20] {
             let body: Vec<u8> = (0..len).map(|at| (at % 251) as u8).collect();
@@ -151,21 +240,29 @@ mod tests {
 
     #[test]
     fn what_was_given_is_taken_once() {
-        let mut shelf = Shelf::new();
+        let (mut shelf, now) = (Shelf::new(), Instant::now());
         let data = made((1 << 20) + 36);
         let at = data.as_ptr();
-        assert!(shelf.give(data, Instant::now()).is_none());
-        let taken = shelf.take(1 << 20).unwrap();
+        assert!(shelf.give(data, now).is_none());
+        let class = class_of(1 << 20).unwrap();
+        let taken = shelf.take(class, now).unwrap();
         assert!(taken.as_ptr() == at && taken.len() == (1 << 20) + 36, "its bytes are still initialised");
-        assert!(shelf.take(1 << 20).is_none() && shelf.bytes == 0);
+        assert!(shelf.take(class, now).is_none() && shelf.bytes == 0);
     }
 
     #[test]
-    fn a_small_payload_takes_no_large_vector() {
+    fn a_payload_takes_less_than_twice_what_it_needs() {
+        let (mut shelf, now) = (Shelf::new(), Instant::now());
+        (0..CLASSES).for_each(|class| assert!(shelf.give(made(capacity(class)), now).is_none()));
+        for len in (LEAST..2 << 20).step_by(1777) {
+            let class = class_of(len).unwrap();
+            let data = shelf.take(class, now).unwrap();
+            assert!((len..2 * len).contains(&data.capacity()), "{len}");
+            shelf.give(data, now);
+        }
         let mut shelf = Shelf::new();
-        shelf.give(made(2 << 20), Instant::now());
-        assert!(shelf.take(1000).is_none() && shelf.take(LEAST).is_none());
-        assert!(shelf.take(1 << 20).is_some(), "half of it is used");
+        shelf.give(made(2 << 20), now);
+        assert!(shelf.take(class_of(1 << 20).unwrap(), now).is_none());
     }
 
     #[test]
@@ -180,12 +277,19 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_asks_for_is_freed() {
+    fn what_nobody_asks_for_is_freed_whatever_comes() {
         let (mut shelf, now) = (Shelf::new(), Instant::now());
-        assert!(shelf.age(now).is_none());
+        let later = now + KEPT_FOR - Duration::from_millis(1);
+        assert!(shelf.age(now).is_empty());
         shelf.give(made(LEAST), now);
-        assert!(shelf.age(now + KEPT_FOR - Duration::from_millis(1)).is_none());
-        assert!(shelf.age(now + KEPT_FOR).is_some());
-        assert!(shelf.bytes == 0 && shelf.take(LEAST).is_none());
+        shelf.give(made(1 << 20), now);
+        shelf.give(made(LEAST), later);
+        assert!(shelf.age(later).is_empty());
+        let used = shelf.take(class_of(1 << 20).unwrap(), later).unwrap();
+        shelf.give(used, later);
+        assert_eq!(shelf.age(now + KEPT_FOR).iter().flatten().count(), 2, "only the small ones");
+        assert_eq!(shelf.bytes, 1 << 20);
+        assert_eq!(shelf.age(later + KEPT_FOR).len(), 1);
+        assert!(shelf.bytes == 0 && shelf.take(0, later).is_none());
     }
 }

@@ -8,8 +8,8 @@ use std::{
 use crate::sync::{Arc, AtomicU32, AtomicU64, Ordering, Padded, UnsafeCell};
 
 /// Payloads up to this size, and with them every commitment, are copied into the table, for a free on the other thread
-/// costs many times the copy. Larger ones are lent as they are and freed by who gives them back: later their memory
-/// would have gone cold.
+/// costs many times the copy. Larger ones are lent as they are and freed, or left for the next, by who gives them
+/// back: later their memory would have gone cold.
 pub const SMALL: usize = if cfg!(loom) { 2 } else { 576 };
 
 const FIRST_CHUNK: usize = if cfg!(loom) { 2 } else { 64 };

@@ -73,6 +73,8 @@ internal sealed class ValidationLane : IThreadPoolWorkItem
                 return false;
             }
 
+            // First of all, for it may take memory that is not there.
+            int slot = TakeItem();
             ref int known = ref System.Runtime.InteropServices.CollectionsMarshal.GetValueRefOrAddDefault(_queueOf, peer, out bool exists);
             if (!exists)
             {
@@ -80,7 +82,6 @@ internal sealed class ValidationLane : IThreadPoolWorkItem
             }
 
             ref PeerQueue queue = ref _queues[known];
-            int slot = TakeItem();
             _items[slot] = new Item { Event = nativeEvent, Peer = peer, At = _options.Time.GetTimestamp(), Next = None };
             if (queue.Count == 0)
             {

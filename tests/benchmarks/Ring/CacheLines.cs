@@ -31,16 +31,18 @@ internal sealed unsafe class CacheLines : IDisposable
 
     public void Dispose() => NativeMemory.AlignedFree(_lines);
 
+    // Whoever waits looks again and again: to sleep would be what is measured.
     private void Write(int count)
     {
         ref long written = ref _turns[0].Value;
         ref long read = ref _turns[1].Value;
-        SpinWait wait = default;
+        long free = Lines;
         for (int i = 0; i < count; i++)
         {
-            while (i - Volatile.Read(ref read) >= Lines)
+            while (i >= free)
             {
-                wait.SpinOnce();
+                Thread.SpinWait(1);
+                free = Volatile.Read(ref read) + Lines;
             }
 
             new Span<long>(_lines + (i % Lines * Size), Size / sizeof(long)).Fill(i);
@@ -55,22 +57,20 @@ internal sealed unsafe class CacheLines : IDisposable
     {
         ref long written = ref _turns[0].Value;
         ref long read = ref _turns[1].Value;
-        SpinWait wait = default;
-        long sum = 0;
-        for (int i = 0; i < count;)
+        long sum = 0, end = 0;
+        for (int i = 0; i < count; i++)
         {
-            long end = Volatile.Read(ref written);
-            if (end == i)
+            while (i == end)
             {
-                wait.SpinOnce();
+                Thread.SpinWait(1);
+                end = Volatile.Read(ref written);
             }
 
-            for (; i < end; i++)
+            sum += *(long*)(_lines + (i % Lines * Size));
+            if ((i + 1) % Together == 0)
             {
-                sum += *(long*)(_lines + (i % Lines * Size));
+                Volatile.Write(ref read, i + 1);
             }
-
-            Volatile.Write(ref read, i);
         }
 
         return sum;

@@ -90,6 +90,7 @@ pub(crate) struct Driver<'a, S> {
     dropped: u64,
     /// The time of this turn.
     now: Instant,
+    _running: buffers::Running,
 }
 
 impl<'a, S: EventSink> Driver<'a, S> {
@@ -131,6 +132,7 @@ impl<'a, S: EventSink> Driver<'a, S> {
             nat: Nat::new(config, now),
             dropped: 0,
             now,
+            _running: buffers::Running::new(),
         }
     }
 

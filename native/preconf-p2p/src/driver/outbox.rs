@@ -106,8 +106,7 @@ impl<S: EventSink> Driver<'_, S> {
                     Try::Done(outcome) => {
                         messages += 1;
                         bytes += publish.data.len();
-                        self.publish_ended(&publish, outcome);
-                        buffers::give(publish.data);
+                        self.publish_ended(publish, outcome);
                     }
                     Try::Unproven => self.outbox.unproven[topic.index()].push_back(publish),
                     Try::Full | Try::NoPeers => {
@@ -249,7 +248,7 @@ impl<S: EventSink> Driver<'_, S> {
                 match watch {
                     Some((_, written)) if written > 0 => {
                         let count = u32::try_from(written).unwrap_or(u32::MAX);
-                        self.publish_ended(&publish, PublishOutcome::Sent(count));
+                        self.publish_ended(publish, PublishOutcome::Sent(count));
                     }
                     Some((true, _)) => self.outbox.unproven[topic.index()].push_back(publish),
                     _ => self.outbox.queues[topic.index()].push_front(publish),
@@ -258,7 +257,7 @@ impl<S: EventSink> Driver<'_, S> {
         }
     }
 
-    fn publish_ended(&mut self, publish: &Publish, outcome: PublishOutcome) {
+    fn publish_ended(&mut self, publish: Publish, outcome: PublishOutcome) {
         self.shared.inbox.published(&self.shared.counters, publish.data.len());
         match outcome {
             PublishOutcome::Sent(_) => self.shared.counters.published.add(1),
@@ -270,6 +269,7 @@ impl<S: EventSink> Driver<'_, S> {
             | PublishOutcome::Stopped => self.shared.counters.publish_failed.add(1),
         }
         self.sink.control(Event::Published { token: publish.token, outcome });
+        buffers::give(publish.data);
     }
 
     /// Ends publishes whose deadline has passed.
@@ -292,7 +292,7 @@ impl<S: EventSink> Driver<'_, S> {
                     None if lonely => PublishOutcome::NoPeers,
                     _ => PublishOutcome::QueueFull,
                 };
-                self.publish_ended(&publish, outcome);
+                self.publish_ended(publish, outcome);
             }
         }
     }
@@ -302,7 +302,7 @@ impl<S: EventSink> Driver<'_, S> {
         let outbox = std::mem::take(&mut self.outbox);
         for queue in outbox.queues.into_iter().chain(outbox.unproven) {
             for publish in queue {
-                self.publish_ended(&publish, PublishOutcome::Stopped);
+                self.publish_ended(publish, PublishOutcome::Stopped);
             }
         }
     }
