@@ -62,7 +62,7 @@ pub fn joined(parts: &[&[u8]]) -> Vec<u8> {
 
 /// Leaves a payload's memory to the next one. Vectors of other capacities than [`joined`] makes are freed.
 pub fn give(data: Vec<u8>) {
-    if class_of(data.capacity()).is_none() {
+    if made_for(data.capacity()).is_none() {
         return;
     }
     let mut shelf = shelf();
@@ -144,6 +144,11 @@ fn class_of(len: usize) -> Option<usize> {
     if len < LEAST { None } else { (0..CLASSES).find(|class| len <= capacity(*class)) }
 }
 
+/// The class whose capacity is just this.
+fn made_for(room: usize) -> Option<usize> {
+    class_of(room).filter(|class| capacity(*class) == room)
+}
+
 /// Vectors of one capacity, their bytes as they were left: initialised, of no meaning.
 struct Class {
     idle: Vec<Vec<u8>>,
@@ -176,7 +181,7 @@ impl Shelf {
     /// Gives back what is not kept.
     fn give(&mut self, data: Vec<u8>, now: Instant) -> Option<Vec<u8>> {
         let room = data.capacity();
-        match class_of(room).filter(|class| capacity(*class) == room && self.bytes + room <= MOST) {
+        match made_for(room).filter(|_| self.bytes + room <= MOST) {
             Some(class) => {
                 self.bytes += room;
                 self.classes[class].since.get_or_insert(now);
