@@ -5,8 +5,11 @@ use std::io;
 use futures::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use libp2p::{StreamProtocol, request_response};
 
-use super::{Direction, FrameError, encode_length, frame_cap, read_frame};
+use super::{Direction, FrameError, encode_frame, encode_length, frame_cap, read_frame};
 use crate::{Protocol, buffers};
+
+/// Payloads up to this are copied behind their length: one write is worth more.
+const COPIED: usize = 4 << 10;
 
 /// The codec of one protocol.
 #[derive(Clone, Copy, Debug)]
@@ -33,9 +36,13 @@ impl FrameCodec {
         let length = payload.len();
         match u32::try_from(length) {
             Ok(prefix) if length <= cap => {
-                let (prefix, used) = encode_length(prefix);
-                io.write_all(&prefix[..used]).await?;
-                let written = io.write_all(&payload).await;
+                let written = if length <= COPIED {
+                    io.write_all(&encode_frame(&payload)).await
+                } else {
+                    let (prefix, used) = encode_length(prefix);
+                    io.write_all(&prefix[..used]).await?;
+                    io.write_all(&payload).await
+                };
                 buffers::give(payload);
                 written?;
                 io.flush().await

@@ -19,6 +19,7 @@ use crate::{
     stats::Counters,
 };
 
+mod cork;
 mod ledger;
 mod load;
 mod meter;
@@ -104,7 +105,7 @@ where
     Ok(transport
         .upgrade(Version::V1Lazy)
         .authenticate(noise)
-        .multiplex(yamux::Config::default())
+        .multiplex(cork::Corking(yamux::Config::default()))
         .timeout(HANDSHAKE_TIMEOUT)
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
         .boxed())
