@@ -280,9 +280,7 @@ async fn streams_over_the_cap_are_reset_and_the_connection_lives() {
         };
         b.wait("failed", ended).await
     };
-    // A stream that is reset within its negotiation looks to the library as if the protocol were unknown.
-    let error = failed(&mut b).await;
-    assert!(matches!(error, RequestError::Io | RequestError::UnsupportedProtocol), "{error:?}");
+    assert_eq!(failed(&mut b).await, RequestError::Refused);
     until("asked", || a.handle.stats().requests_in > 0).await;
     assert!(a.handle.stats().streams <= 8);
     let mut channels = Vec::new();

@@ -10,12 +10,16 @@ use libp2p::{
     swarm::SwarmEvent,
 };
 use preconf_p2p::{
-    Event, Protocol, RequestError, SubmitError,
+    Config, Event, Protocol, RequestError, SubmitError,
     reqresp::{Direction, encode_frame, frame_cap},
 };
 
 mod common;
-use common::{TestNode, config, payload, raw};
+use common::{
+    TestNode, config, payload,
+    proxy::{Mode, Proxy},
+    raw,
+};
 
 const LONG: Duration = Duration::from_secs(10);
 
@@ -344,6 +348,44 @@ async fn a_peer_without_the_protocol_is_told() {
     node.handle.request(Protocol::Head, id, vec![1], 1, LONG).unwrap();
     assert_eq!(result(&mut node, 1).await, Err(RequestError::UnsupportedProtocol));
     serving.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_of_another_chain_does_not_speak_the_protocol() {
+    for address in ["/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1"] {
+        let mut a = TestNode::start(config(&[])).await;
+        let b = TestNode::start(Config { chain_id: 2, ..config(&[address]) }).await;
+        a.handle.dial(b.address(), 0).unwrap();
+        a.wait("connected", |event| matches!(event, Event::PeerConnected { .. }).then_some(())).await;
+        for token in 0..20 {
+            let asked = [0; 100];
+            a.handle.request(Protocol::TxList, b.id, asked.to_vec(), token, LONG).unwrap();
+            assert_eq!(result(&mut a, token).await, Err(RequestError::UnsupportedProtocol), "{address} {token}");
+        }
+        assert_eq!(b.handle.stats().requests_in, 0);
+        tokio::join!(a.stop(), b.stop());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_needs_no_word_of_the_peer_to_arrive() {
+    let mut a = TestNode::start(config(&[])).await;
+    let mut b = TestNode::start(config(&["/ip4/127.0.0.1/tcp/0"])).await;
+    let line = Proxy::tcp(&b.address()).await;
+    a.handle.dial(line.address_of(b.id), 0).unwrap();
+    for node in [&mut a, &mut b] {
+        node.wait("connected", |event| matches!(event, Event::PeerConnected { .. }).then_some(())).await;
+    }
+    for (token, mode) in [(0, Mode::Open), (1, Mode::OneWay)] {
+        line.set(mode);
+        a.handle.request(Protocol::Head, b.id, payload(token, 36), token, LONG).unwrap();
+        let (channel, _, data) = request(&mut b).await;
+        assert_eq!(data, payload(token, 36));
+        b.handle.respond(channel, payload(token, 64)).unwrap();
+        line.set(Mode::Open);
+        assert_eq!(result(&mut a, token).await, Ok(payload(token, 64)));
+    }
+    tokio::join!(a.stop(), b.stop());
 }
 
 /// A peer of a manner that asks so often, all at once, of a node with two seconds for each.

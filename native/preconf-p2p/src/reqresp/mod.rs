@@ -52,6 +52,8 @@ pub(crate) fn outbound_failure(error: &OutboundFailure) -> RequestError {
         OutboundFailure::Timeout => RequestError::Timeout,
         OutboundFailure::ConnectionClosed => RequestError::ConnectionClosed,
         OutboundFailure::UnsupportedProtocols => RequestError::UnsupportedProtocol,
+        // The transport does not wait for the protocol to be accepted, and says so when it is not.
+        OutboundFailure::Io(error) if error.kind() == io::ErrorKind::Unsupported => RequestError::UnsupportedProtocol,
         // The library's only other error on this path: the connection has no room for another stream.
         OutboundFailure::Io(error) if error.kind() == io::ErrorKind::Other && is_full(error) => RequestError::Busy,
         OutboundFailure::Io(error) => io_failure(error),

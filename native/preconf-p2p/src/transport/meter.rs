@@ -18,6 +18,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use super::{
     ledger::Ledger,
     load::Slot,
+    optimistic::{Negotiation, Proposals},
     wire::{Fingerprint, Frames, Kind},
 };
 use crate::stats::Counters;
@@ -34,16 +35,23 @@ pub(super) struct Metered {
     closing: Option<Pin<Box<Sleep>>>,
     counters: Arc<Counters>,
     ledger: Arc<Ledger>,
+    proposals: Proposals,
 }
 
 impl Metered {
-    pub(super) fn new(inner: StreamMuxerBox, counters: Arc<Counters>, ledger: Arc<Ledger>) -> Self {
-        Self { inner, closing: None, counters, ledger }
+    pub(super) fn new(
+        inner: StreamMuxerBox,
+        counters: Arc<Counters>,
+        ledger: Arc<Ledger>,
+        proposals: Proposals,
+    ) -> Self {
+        Self { inner, closing: None, counters, ledger, proposals }
     }
 
     fn stream(&self, inner: SubstreamBox, slot: Option<Slot>) -> MeteredStream {
         MeteredStream {
             inner,
+            negotiation: slot.is_none().then(|| Negotiation::new(self.proposals.clone())),
             counters: Arc::clone(&self.counters),
             ledger: Arc::clone(&self.ledger),
             frames: Frames::new(),
@@ -100,6 +108,8 @@ enum Gossip {
 /// A substream, metered.
 pub(super) struct MeteredStream {
     inner: SubstreamBox,
+    /// Of a stream that this node opened.
+    negotiation: Option<Negotiation>,
     counters: Arc<Counters>,
     ledger: Arc<Ledger>,
     frames: Frames,
@@ -112,6 +122,9 @@ pub(super) struct MeteredStream {
 
 impl MeteredStream {
     fn written(&mut self, bytes: &[u8]) {
+        if let Some(negotiation) = &mut self.negotiation {
+            negotiation.written(bytes);
+        }
         self.counters.bytes_out.add(bytes.len() as u64);
         if self.frames.kind() == Kind::Other {
             return;
@@ -135,10 +148,25 @@ impl MeteredStream {
 
 impl AsyncRead for MeteredStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        let count = ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
-        self.counters.bytes_in.add(count as u64);
+        let this = &mut *self;
+        if let Some(negotiation) = &mut this.negotiation {
+            if let Some(count) = negotiation.tell(buf) {
+                return Poll::Ready(Ok(count));
+            }
+            while negotiation.is_open() {
+                let count = ready!(negotiation.poll_confirm(&mut this.inner, cx))?;
+                this.counters.bytes_in.add(count as u64);
+                if count == 0 {
+                    return Poll::Ready(Ok(0));
+                }
+                this.ledger.read(Instant::now());
+            }
+        }
+        let count = ready!(Pin::new(&mut this.inner).poll_read(cx, buf))?;
+        this.counters.bytes_in.add(count as u64);
         if count > 0 {
-            self.ledger.read(Instant::now());
+            this.ledger.read(Instant::now());
+            this.negotiation = None;
         }
         Poll::Ready(Ok(count))
     }

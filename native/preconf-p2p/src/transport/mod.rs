@@ -13,9 +13,12 @@ use libp2p::{
     noise, quic, relay, tcp, yamux,
 };
 
+use optimistic::Proposals;
+
 use crate::{
-    Config, StartError,
+    Config, Protocol, StartError,
     gater::{Gate, Gated},
+    protocol_name,
     stats::Counters,
 };
 
@@ -23,6 +26,7 @@ mod cork;
 mod ledger;
 mod load;
 mod meter;
+mod optimistic;
 mod wire;
 
 pub(crate) use ledger::{Budget, Health, Ledger, Ledgers, Room, Watch};
@@ -75,9 +79,10 @@ pub(crate) fn build(
     };
     let transport = transport.ok_or_else(|| StartError::Config("no transport is enabled".to_owned()))?;
     let (counters, ledgers) = (Arc::clone(counters), Arc::clone(ledgers));
+    let proposals = Proposals::new(Protocol::ALL.map(|protocol| protocol_name(config.chain_id, protocol)));
     Ok(transport
         .map(move |(peer, muxer), _| {
-            let metered = meter::Metered::new(muxer, Arc::clone(&counters), ledgers.of(peer));
+            let metered = meter::Metered::new(muxer, Arc::clone(&counters), ledgers.of(peer), proposals.clone());
             (peer, StreamMuxerBox::new(metered))
         })
         .boxed())

@@ -22,6 +22,8 @@ pub enum Mode {
     Open,
     /// It carries both ways, slowly (TCP): some 100 kB a second.
     Trickle,
+    /// It carries from who dialled alone (TCP).
+    OneWay,
     /// It takes nothing from either side and closes nothing, as a host that vanished.
     Stopped,
 }
@@ -61,7 +63,11 @@ impl Proxy {
                 lines.spawn(async move {
                     let Ok(far) = TcpStream::connect(target).await else { return };
                     let ((near_read, near_write), (far_read, far_write)) = (near.into_split(), far.into_split());
-                    tokio::join!(carry(near_read, far_write, watched.clone()), carry(far_read, near_write, watched));
+                    let (there, back) = ([Mode::Stopped].as_slice(), [Mode::Stopped, Mode::OneWay].as_slice());
+                    tokio::join!(
+                        carry(near_read, far_write, watched.clone(), there),
+                        carry(far_read, near_write, watched, back)
+                    );
                 });
             }
         });
@@ -105,15 +111,20 @@ impl Proxy {
     }
 }
 
-async fn carry(mut from: tcp::OwnedReadHalf, mut to: tcp::OwnedWriteHalf, mut mode: watch::Receiver<Mode>) {
+async fn carry(
+    mut from: tcp::OwnedReadHalf,
+    mut to: tcp::OwnedWriteHalf,
+    mut mode: watch::Receiver<Mode>,
+    dead: &[Mode],
+) {
     let mut bytes = vec![0; 16 << 10];
     loop {
-        if mode.wait_for(|mode| *mode != Mode::Stopped).await.is_err() {
+        if mode.wait_for(|mode| !dead.contains(mode)).await.is_err() {
             return;
         }
         // A look at the mode now and then: what is on its way when the line goes dead is not held up by a read.
         let Ok(read) = tokio::time::timeout(Duration::from_millis(20), from.readable()).await else { continue };
-        if read.is_err() || *mode.borrow() == Mode::Stopped {
+        if read.is_err() || dead.contains(&mode.borrow()) {
             continue;
         }
         let mut limit = bytes.len();
