@@ -314,7 +314,7 @@ pub enum PcnRequestError {
     ConnectionClosed = 3,
     /// The peer does not speak the protocol.
     UnsupportedProtocol = 4,
-    /// The peer closed the stream without an answer.
+    /// The peer closed or reset the stream before any of an answer.
     Refused = 5,
     /// Malformed frame: the sender's fault.
     BadFrame = 6,

@@ -263,7 +263,13 @@ async fn over_the_memory_ceiling_connections_are_refused_and_protected_peers_are
 
 #[tokio::test(flavor = "multi_thread")]
 async fn streams_over_the_cap_are_reset_and_the_connection_lives() {
-    let mut settings = config(&[TCP]);
+    for address in [TCP, "/ip4/127.0.0.1/udp/0/quic-v1"] {
+        streams_over_the_cap(address).await;
+    }
+}
+
+async fn streams_over_the_cap(address: &str) {
+    let mut settings = config(&[address]);
     settings.max_peer_streams = 8;
     let mut a = TestNode::start(settings).await;
     let mut b = TestNode::start(config(&[])).await;

@@ -1234,7 +1234,7 @@ namespace Preconf.Native.Interop
         /// </summary>
         UnsupportedProtocol = 4,
         /// <summary>
-        ///  The peer closed the stream without an answer.
+        ///  The peer closed or reset the stream before any of an answer.
         /// </summary>
         Refused = 5,
         /// <summary>

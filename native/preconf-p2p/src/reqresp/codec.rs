@@ -88,7 +88,7 @@ impl request_response::Codec for FrameCodec {
         // A peer that takes no more requests drops the stream. That is a refusal, whether this side sees it while it writes or
         // while it reads.
         self.write(Direction::Request, io, request).await.map_err(|error| match error.kind() {
-            kind @ io::ErrorKind::WriteZero => invalid(kind, FrameError::Empty),
+            kind @ (io::ErrorKind::WriteZero | io::ErrorKind::ConnectionReset) => invalid(kind, FrameError::Empty),
             _ => error,
         })
     }

@@ -211,3 +211,73 @@ impl Drop for MeteredStream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::{AsyncReadExt, AsyncWriteExt};
+    use libp2p::PeerId;
+
+    use super::*;
+    use crate::transport::{Ledgers, Load, LoadCaps};
+
+    /// Takes all that is written and says nothing until it says this.
+    struct Listener(std::sync::mpsc::Receiver<Vec<u8>>);
+
+    impl AsyncRead for Listener {
+        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+            let Ok(said) = self.0.try_recv() else { return Poll::Pending };
+            buf[..said.len()].copy_from_slice(&said);
+            Poll::Ready(Ok(said.len()))
+        }
+    }
+
+    impl AsyncWrite for Listener {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(buf.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn what_the_dialer_is_told_for_the_peer_is_no_sign_of_its_life() {
+        let counters = Arc::new(Counters::default());
+        let caps = LoadCaps { streams_of_peer: 8, streams: 8, queued: 1 << 20 };
+        let ledger = Ledgers::new(Load::new(caps, Arc::clone(&counters))).of(PeerId::random());
+        let (say, said) = std::sync::mpsc::channel();
+        let mut stream = MeteredStream {
+            inner: SubstreamBox::new(Listener(said)),
+            negotiation: Some(Negotiation::new(Proposals::new(["/a".to_owned()]))),
+            counters: Arc::clone(&counters),
+            ledger: Arc::clone(&ledger),
+            frames: Frames::new(),
+            ended: Vec::new(),
+            outbound: true,
+            _slot: None,
+            gossip: Gossip::No,
+        };
+        let proposal = b"\x13/multistream/1.0.0\n\x03/a\n";
+        stream.write_all(proposal).now_or_never().unwrap().unwrap();
+        let mut told = [0; 24];
+        stream.read_exact(&mut told).now_or_never().unwrap().unwrap();
+        assert_eq!(&told, proposal);
+        let mut buf = [0; 64];
+        assert!(stream.read(&mut buf).now_or_never().is_none());
+        let heard = |ledger: &Ledger| ledger.health(Instant::now()).last_read.is_some();
+        assert!(!heard(&ledger) && counters.bytes_in.get() == 0);
+
+        say.send(proposal[..5].to_vec()).unwrap();
+        assert!(stream.read(&mut buf).now_or_never().is_none());
+        assert!(heard(&ledger) && counters.bytes_in.get() == 5);
+        say.send(proposal[5..].to_vec()).unwrap();
+        say.send(b"the answer".to_vec()).unwrap();
+        let count = stream.read(&mut buf).now_or_never().unwrap().unwrap();
+        assert_eq!((&buf[..count], counters.bytes_in.get()), (&b"the answer"[..], 34));
+    }
+}

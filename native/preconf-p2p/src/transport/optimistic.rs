@@ -55,7 +55,9 @@ enum State {
     Proposing { written: usize, among: u8 },
     /// This proposal was written. So much of its acceptance was told to the dialer, and so much of it has come.
     Settled { proposal: usize, told: usize, confirmed: usize },
-    /// Another protocol, a confirmed one, or one that was not accepted.
+    /// What was answered is no acceptance: nothing of it is read.
+    Refused,
+    /// Another protocol, or one that was accepted.
     Over,
 }
 
@@ -94,13 +96,15 @@ impl Negotiation {
 
     /// Whether the acceptance is to be read before anything else is.
     pub(super) fn is_open(&self) -> bool {
-        matches!(self.state, State::Settled { .. })
+        matches!(self.state, State::Settled { .. } | State::Refused)
     }
 
-    /// Reads of the acceptance what has come, and nothing behind it: so many bytes, 0 when the stream ended.
+    /// Reads of an open acceptance what has come, and nothing behind it: so many bytes, 0 when the stream ended. A reset is an end
+    /// too: QUIC loses with it what the listener may have said, and who resets a stream before it accepts does not want it.
     ///
     /// # Errors
-    /// [`io::ErrorKind::Unsupported`] when it is none; and the stream's own.
+    /// [`io::ErrorKind::Unsupported`] when another line than the proposal comes, [`io::ErrorKind::InvalidData`] when another
+    /// greeting does; and the stream's own.
     pub(super) fn poll_confirm<T: AsyncRead + Unpin>(
         &mut self,
         io: &mut T,
@@ -109,10 +113,18 @@ impl Negotiation {
         let State::Settled { proposal, confirmed, .. } = &mut self.state else { return Poll::Ready(Ok(0)) };
         let owed = &self.proposals.0[*proposal][*confirmed..];
         let mut answer = [0; LONGEST];
-        let count = ready!(Pin::new(io).poll_read(cx, &mut answer[..owed.len()]))?;
-        if answer[..count] != owed[..count] {
-            self.state = State::Over;
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::Unsupported, "the protocol is not accepted")));
+        let count = match ready!(Pin::new(io).poll_read(cx, &mut answer[..owed.len()])) {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => 0,
+            read => read?,
+        };
+        if let Some(other) = answer[..count].iter().zip(owed).position(|(answer, owed)| answer != owed) {
+            let greeted = *confirmed + other >= GREETING.len();
+            self.state = State::Refused;
+            return Poll::Ready(Err(if greeted {
+                io::Error::new(io::ErrorKind::Unsupported, "the protocol is not accepted")
+            } else {
+                io::Error::new(io::ErrorKind::InvalidData, "no multistream-select 1.0.0 is spoken")
+            }));
         }
         *confirmed += count;
         if count == owed.len() {
@@ -163,16 +175,19 @@ mod tests {
         }
         let mut io = Pieces(answer.chunks(step).map(<[u8]>::to_vec).collect());
         let mut cx = Context::from_waker(std::task::Waker::noop());
-        let mut end = Ok(true);
         while negotiation.is_open() {
             match negotiation.poll_confirm(&mut io, &mut cx) {
                 Poll::Ready(Ok(0)) => return (told, Ok(false), io.0.into_iter().flatten().collect()),
                 Poll::Ready(Ok(_)) => {}
-                Poll::Ready(Err(error)) => end = Err(error),
+                Poll::Ready(Err(error)) => {
+                    // Once and for all.
+                    assert!(matches!(negotiation.poll_confirm(&mut io, &mut cx), Poll::Ready(Ok(0))));
+                    return (told, Err(error), io.0.into_iter().flatten().collect());
+                }
                 Poll::Pending => panic!("there is always something to read"),
             }
         }
-        (told, end, io.0.into_iter().flatten().collect())
+        (told, Ok(true), io.0.into_iter().flatten().collect())
     }
 
     #[test]
@@ -209,6 +224,11 @@ mod tests {
             asked.written(&proposal);
             let (_, end, _) = run(asked, &refused, step);
             assert_eq!(end.unwrap_err().kind(), io::ErrorKind::Unsupported);
+        }
+        for other in [&b"\x13/multistream/2.0.0\n"[..], b"\x00", &[0xff; 100]] {
+            let mut asked = negotiation();
+            asked.written(&proposal);
+            assert_eq!(run(asked, other, 3).1.unwrap_err().kind(), io::ErrorKind::InvalidData);
         }
         for cut in 0..proposal.len() {
             let mut asked = negotiation();
