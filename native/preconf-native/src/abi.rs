@@ -314,7 +314,7 @@ pub enum PcnRequestError {
     ConnectionClosed = 3,
     /// The peer does not speak the protocol.
     UnsupportedProtocol = 4,
-    /// The peer closed or reset the stream before any of an answer.
+    /// The peer ended the stream before any of an answer, or reset it before it accepted the protocol.
     Refused = 5,
     /// Malformed frame: the sender's fault.
     BadFrame = 6,

@@ -69,12 +69,13 @@ pub enum RequestError {
     ConnectionClosed,
     /// The peer speaks none of the protocol.
     UnsupportedProtocol,
-    /// The peer closed or reset the stream before any of an answer, perhaps before it accepted the protocol: it refused (rate
-    /// limit, ban, no room for another stream) or does not know.
+    /// The peer ended the stream before any of an answer, or reset it before it accepted the protocol: it refused (rate limit,
+    /// ban, no room for another stream) or does not know.
     Refused,
     /// The answer's frame was malformed (bad varint, over the cap): the sender's fault.
     BadFrame,
-    /// The stream broke (reset or cut within an answer, or the peer speaks no multistream-select).
+    /// The stream broke: cut within an answer; reset within one or, over QUIC, before one of an accepted protocol; or the peer
+    /// speaks no multistream-select.
     Io,
     /// Too many requests in flight on this node.
     Busy,

@@ -1234,7 +1234,7 @@ namespace Preconf.Native.Interop
         /// </summary>
         UnsupportedProtocol = 4,
         /// <summary>
-        ///  The peer closed or reset the stream before any of an answer.
+        ///  The peer ended the stream before any of an answer, or reset it before it accepted the protocol.
         /// </summary>
         Refused = 5,
         /// <summary>

@@ -109,17 +109,15 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Corked<T> {
 mod tests {
     use std::{collections::VecDeque, future::poll_fn};
 
-    use futures::{AsyncReadExt, AsyncWriteExt, FutureExt, StreamExt, future::join};
+    use futures::{AsyncReadExt, AsyncWriteExt, FutureExt};
     use libp2p::{
         Transport,
-        core::{
-            Endpoint, StreamMuxer,
-            transport::{DialOpts, ListenerId, MemoryTransport, PortUse, TransportEvent},
-        },
+        core::{StreamMuxer, transport::MemoryTransport},
         yamux,
     };
 
     use super::*;
+    use crate::transport::tests::{connect, listen};
 
     /// Takes all that is written, and counts; flushes as it is told to, and has nothing to read.
     #[derive(Default)]
@@ -237,16 +235,10 @@ mod tests {
     #[tokio::test]
     async fn what_a_stream_writes_in_one_go_is_one_flush_and_all_of_it_arrives() {
         let (mut one, mut other) = (MemoryTransport::default(), MemoryTransport::default().boxed());
-        other.listen_on(ListenerId::next(), "/memory/0".parse().unwrap()).unwrap();
-        let TransportEvent::NewAddress { listen_addr, .. } = other.select_next_some().await else { panic!() };
-        let dialled = one.dial(listen_addr, DialOpts { role: Endpoint::Dialer, port_use: PortUse::New }).unwrap();
-        let accepted = async {
-            let TransportEvent::Incoming { upgrade, .. } = other.select_next_some().await else { panic!() };
-            upgrade.await.unwrap()
-        };
-        let (near, far) = join(dialled, accepted).await;
+        let address = listen(&mut other, "/memory/0").await;
+        let (near, far) = connect(&mut one, &mut other, address).await;
         let flushes = std::sync::Arc::default();
-        let near = Counted { inner: near.unwrap(), flushes: std::sync::Arc::clone(&flushes) };
+        let near = Counted { inner: near, flushes: std::sync::Arc::clone(&flushes) };
         let muxer = |socket| Corking(yamux::Config::default()).upgrade_outbound(socket, "/yamux/1.0.0");
         let mut near = muxer(near).await.unwrap();
         let mut far = Corking(yamux::Config::default()).upgrade_inbound(far, "/yamux/1.0.0").await.unwrap();

@@ -134,6 +134,7 @@ mod tests {
 
     use futures::{AsyncWrite, FutureExt, StreamExt};
     use libp2p::{
+        Multiaddr,
         core::{
             Endpoint, StreamMuxer,
             transport::{DialOpts, ListenerId, PortUse, TransportEvent},
@@ -143,18 +144,21 @@ mod tests {
 
     use super::*;
 
-    /// What a stream takes that nobody reads, and then what others of its connection take.
-    #[tokio::test]
-    async fn what_a_quic_connection_holds_unread_is_bounded() {
-        let make = || quic::tokio::Transport::new(quic_config(&Keypair::generate_ed25519()));
-        let (mut one, mut other) = (make(), make());
-        other.listen_on(ListenerId::next(), "/ip4/127.0.0.1/udp/0/quic-v1".parse().unwrap()).unwrap();
-        let mut other = other.boxed();
-        let address = match other.select_next_some().await {
+    /// Where the transport listens.
+    pub(super) async fn listen<T: 'static>(transport: &mut Boxed<T>, at: &str) -> Multiaddr {
+        transport.listen_on(ListenerId::next(), at.parse().unwrap()).unwrap();
+        match transport.select_next_some().await {
             TransportEvent::NewAddress { listen_addr, .. } => listen_addr,
             event => panic!("{event:?}"),
-        };
-        assert!(address.iter().any(|part| part == Protocol::QuicV1));
+        }
+    }
+
+    /// A connection from one transport to another that listens: its ends.
+    pub(super) async fn connect<T: Transport>(
+        one: &mut T,
+        other: &mut Boxed<T::Output>,
+        address: Multiaddr,
+    ) -> (T::Output, T::Output) {
         let dial = DialOpts { role: Endpoint::Dialer, port_use: PortUse::New };
         let dialled = one.dial(address, dial).unwrap();
         let accepted = async {
@@ -164,8 +168,18 @@ mod tests {
                 }
             }
         };
-        let (dialled, (_, mut reader)) = tokio::join!(dialled, accepted);
-        let (_, mut writer) = dialled.unwrap();
+        let (dialled, accepted) = tokio::join!(dialled, accepted);
+        (dialled.unwrap(), accepted)
+    }
+
+    /// What a stream takes that nobody reads, and then what others of its connection take.
+    #[tokio::test]
+    async fn what_a_quic_connection_holds_unread_is_bounded() {
+        let make = || quic::tokio::Transport::new(quic_config(&Keypair::generate_ed25519()));
+        let (mut one, mut other) = (make(), make().boxed());
+        let address = listen(&mut other, "/ip4/127.0.0.1/udp/0/quic-v1").await;
+        assert!(address.iter().any(|part| part == Protocol::QuicV1));
+        let ((_, mut writer), (_, mut reader)) = connect(&mut one, &mut other, address).await;
         let mut taken = Vec::new();
         let mut held = Vec::new();
         for _ in 0..8 {
