@@ -108,3 +108,24 @@ registry_sources() {
   cargo_ metadata --locked --format-version 1 --filter-platform "$1" | tr ',' '\n' |
     sed -n 's/.*"manifest_path":"\(.*\)\/libp2p-[0-9][^/]*\/Cargo.toml".*/\1/p' | head -n 1 | grep . || die "cargo does not say where the crates are"
 }
+
+# has_sanitizer: is AddressSanitizer's runtime in this Rust toolchain? Says so where it is not.
+has_sanitizer() {
+  find "$(rustc --print sysroot)/lib/rustlib/$(rid_field "$(host_rid)" 2)/lib" -name 'librustc-*_rt.asan.*' | grep -q . && return
+  echo 'note: not run: this Rust toolchain has no AddressSanitizer'
+  return 1
+}
+
+# sanitized VERB ARGS...: cargo in target/sanitizers, every crate under AddressSanitizer and with the counters that a fuzzer looks at: one build serves both.
+# A stable toolchain takes the option when told so.
+sanitized() {
+  sanitized_verb=$1
+  shift
+  (
+    unset CARGO_ENCODED_RUSTFLAGS
+    coverage='-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters'
+    export RUSTC_BOOTSTRAP=1
+    export RUSTFLAGS="--cfg preconf_fuzz -Zsanitizer=address $coverage -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares"
+    cargo_ "$sanitized_verb" --locked --quiet --target "$(rid_field "$(host_rid)" 2)" --target-dir "$root/target/sanitizers" "$@"
+  )
+}

@@ -10,6 +10,8 @@ mod discovery;
 mod driver;
 mod error;
 mod event;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod gater;
 pub mod gossip;
 mod handle;

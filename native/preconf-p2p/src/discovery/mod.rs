@@ -25,6 +25,8 @@ use tokio::{
 use crate::{Config, StartError};
 
 mod bootnode;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod join;
 mod record;
 mod scope;

@@ -13,8 +13,6 @@ use libp2p::{
     noise, quic, relay, tcp, yamux,
 };
 
-use optimistic::Proposals;
-
 use crate::{
     Config, Protocol, StartError,
     gater::{Gate, Gated},
@@ -31,6 +29,9 @@ mod wire;
 
 pub(crate) use ledger::{Budget, Health, Ledger, Ledgers, Room, Watch};
 pub(crate) use load::{Load, LoadCaps};
+#[cfg(feature = "fuzzing")]
+pub(crate) use optimistic::Negotiation;
+pub(crate) use optimistic::Proposals;
 pub(crate) use wire::Fingerprint;
 
 /// Bytes that a QUIC stream, and a connection with all of its streams, may hold unread: half of the largest message at once,

@@ -23,12 +23,12 @@ const MAX_LINE: usize = 0x7f;
 
 /// The proposals that are taken for accepted: greeting and protocol, as they are on the wire.
 #[derive(Clone, Debug)]
-pub(super) struct Proposals(Arc<[Box<[u8]>]>);
+pub(crate) struct Proposals(Arc<[Box<[u8]>]>);
 
 impl Proposals {
     /// # Panics
     /// When a name is longer than 126 bytes, or there are more than eight.
-    pub(super) fn new(protocols: impl IntoIterator<Item = String>) -> Self {
+    pub(crate) fn new(protocols: impl IntoIterator<Item = String>) -> Self {
         let proposals: Arc<[_]> = protocols
             .into_iter()
             .map(|name| {
@@ -44,7 +44,7 @@ impl Proposals {
 
 /// What is known of a stream's negotiation.
 #[derive(Debug)]
-pub(super) struct Negotiation {
+pub(crate) struct Negotiation {
     proposals: Proposals,
     state: State,
 }
@@ -62,12 +62,12 @@ enum State {
 }
 
 impl Negotiation {
-    pub(super) fn new(proposals: Proposals) -> Self {
+    pub(crate) fn new(proposals: Proposals) -> Self {
         Self { proposals, state: State::Proposing { written: 0, among: u8::MAX } }
     }
 
     /// Takes bytes that the dialer wrote.
-    pub(super) fn written(&mut self, bytes: &[u8]) {
+    pub(crate) fn written(&mut self, bytes: &[u8]) {
         let State::Proposing { written, among } = self.state else { return };
         let end = written + bytes.len();
         let begins = |proposal: &[u8]| proposal.get(written..end) == Some(bytes);
@@ -85,7 +85,7 @@ impl Negotiation {
     }
 
     /// Tells the dialer of the acceptance, whether it has come or not; `None` when there is nothing to tell.
-    pub(super) fn tell(&mut self, buf: &mut [u8]) -> Option<usize> {
+    pub(crate) fn tell(&mut self, buf: &mut [u8]) -> Option<usize> {
         let State::Settled { proposal, told, .. } = &mut self.state else { return None };
         let rest = &self.proposals.0[*proposal][*told..];
         let count = rest.len().min(buf.len());
@@ -95,7 +95,7 @@ impl Negotiation {
     }
 
     /// Whether the acceptance is to be read before anything else is.
-    pub(super) fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         matches!(self.state, State::Settled { .. } | State::Refused)
     }
 
@@ -105,7 +105,7 @@ impl Negotiation {
     /// # Errors
     /// [`io::ErrorKind::Unsupported`] when another line than the proposal comes, [`io::ErrorKind::InvalidData`] when another
     /// greeting does; and the stream's own.
-    pub(super) fn poll_confirm<T: AsyncRead + Unpin>(
+    pub(crate) fn poll_confirm<T: AsyncRead + Unpin>(
         &mut self,
         io: &mut T,
         cx: &mut Context<'_>,

@@ -1,0 +1,105 @@
+//! A request's or an answer's frame as it comes from a peer, in pieces of any size: what is read is what an independent reading of
+//! the same bytes says, nothing is read past the frame, and the C ABI's decoder agrees.
+
+use std::{
+    io,
+    pin::Pin,
+    ptr,
+    task::{Context, Poll},
+};
+
+use futures::{AsyncRead, executor::block_on};
+use preconf_native::{abi::PcnStatus, exports::wire};
+use preconf_p2p::{
+    Protocol,
+    reqresp::{Direction, FrameError, frame_cap, read_frame},
+};
+
+/// Gives the bytes in pieces of at most so many, then the end; every second time it says that nothing has come yet.
+struct Pieces<'a> {
+    left: &'a [u8],
+    most: usize,
+    waits: bool,
+}
+
+impl AsyncRead for Pieces<'_> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.waits = !self.waits;
+        if self.waits {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let (now, later) = self.left.split_at(self.left.len().min(self.most).min(buf.len()));
+        buf[..now.len()].copy_from_slice(now);
+        self.left = later;
+        Poll::Ready(Ok(now.len()))
+    }
+}
+
+/// What a frame at the start of `data` is: its payload and what follows, or how reading it must fail.
+enum Expected<'a> {
+    Frame(&'a [u8], &'a [u8]),
+    Empty,
+    Cut,
+    BadLength,
+    OverCap,
+}
+
+fn expected(data: &[u8], cap: usize) -> Expected<'_> {
+    if data.is_empty() {
+        return Expected::Empty;
+    }
+    let Some(last) = data.iter().take(5).position(|byte| byte & 0x80 == 0) else {
+        return if data.len() < 5 { Expected::Cut } else { Expected::BadLength };
+    };
+    let length = data[..=last].iter().rev().fold(0u64, |value, byte| value << 7 | u64::from(byte & 0x7f));
+    match usize::try_from(length) {
+        _ if length > u64::from(u32::MAX) || (last > 0 && data[last] == 0) => Expected::BadLength,
+        Ok(length) if length > cap => Expected::OverCap,
+        Ok(length) if length > data.len() - last - 1 => Expected::Cut,
+        Ok(length) => {
+            let (payload, rest) = data[last + 1..].split_at(length);
+            Expected::Frame(payload, rest)
+        }
+        Err(_) => Expected::OverCap,
+    }
+}
+
+/// The first byte chooses protocol and direction, the second the size of pieces; the rest is the stream.
+pub(crate) fn run(data: &[u8]) {
+    let [kind, most, data @ ..] = data else { return };
+    let (protocol, number) = match kind % 3 {
+        0 => (Protocol::Head, 0),
+        1 => (Protocol::Commitments, 1),
+        _ => (Protocol::TxList, 2),
+    };
+    let response = kind / 3 % 2;
+    let direction = if response == 1 { Direction::Response } else { Direction::Request };
+    let cap = frame_cap(protocol, direction);
+    let mut io = Pieces { left: data, most: usize::from(*most) + 1, waits: false };
+    let read = block_on(read_frame(&mut io, cap));
+    let expected = expected(data, cap);
+    match (&read, &expected) {
+        (Ok(read), Expected::Frame(payload, rest)) => {
+            assert_eq!(read, payload);
+            assert_eq!(io.left, *rest, "read past the frame");
+        }
+        (Err(FrameError::Empty), Expected::Empty)
+        | (Err(FrameError::Cut), Expected::Cut)
+        | (Err(FrameError::BadLength), Expected::BadLength) => {}
+        (Err(FrameError::OverCap { length, cap: told }), Expected::OverCap) => assert!(length > told && *told == cap),
+        _ => panic!("{read:?} of {data:02x?}"),
+    }
+
+    let (mut offset, mut len) = (usize::MAX, usize::MAX);
+    // SAFETY: everything lives through the call.
+    let status = unsafe {
+        wire::pcn_frame_decode(number, response, data.as_ptr(), data.len(), &mut offset, &mut len, ptr::null_mut())
+    };
+    match expected {
+        Expected::Frame(payload, _) => {
+            assert_eq!((status, &data[offset..offset + len]), (PcnStatus::Ok, payload));
+        }
+        _ => assert_eq!((status, offset, len), (PcnStatus::InvalidArgument, usize::MAX, usize::MAX)),
+    }
+}
