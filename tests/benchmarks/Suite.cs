@@ -122,9 +122,9 @@ internal static class Suite
 
         Console.WriteLine();
         Console.WriteLine(Table.Head);
-        void Take(string part, IEnumerable<Result> results, double? machineRecover = null)
+        void Take(string part, IEnumerable<Result> results, Machine? machine = null)
         {
-            foreach (Row row in Row.From(part, results, judged: !options.Quick, machineRecover))
+            foreach (Row row in Row.From(part, results, judged: !options.Quick, machine))
             {
                 rows.Add(row with { Commit = context.Commit });
                 Console.WriteLine(Table.Line(row));
@@ -144,7 +144,7 @@ internal static class Suite
 
         if (options.Wants(Parts.Net))
         {
-            await new NetBench(Machine.Rust, options).RunAsync((results, recover) => Take(Parts.Net, results, recover));
+            await new NetBench(Machine.Rust, options).RunAsync((results, machine) => Take(Parts.Net, results, machine));
         }
 
         return document;

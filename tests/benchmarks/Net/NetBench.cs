@@ -25,15 +25,15 @@ internal sealed class NetBench
     }
 
     /// <summary>Runs what is asked for.</summary>
-    /// <param name="found">Takes all runs of a scenario, and microseconds of a recovery by libsecp256k1 alone meanwhile.</param>
-    public async Task RunAsync(Action<IEnumerable<Result>, double?> found)
+    /// <param name="found">Takes all runs of a scenario, and what a recovery and a page of new memory took the machine meanwhile.</param>
+    public async Task RunAsync(Action<IEnumerable<Result>, Machine?> found)
     {
         foreach (Planned planned in Plan())
         {
-            (List<Result> results, double? recover) = await RunAsync(planned);
+            (List<Result> results, Machine? machine) = await RunAsync(planned);
             foreach (IGrouping<string, Result> figure in results.GroupBy(result => result.Scenario))
             {
-                found(figure, recover);
+                found(figure, machine);
             }
         }
     }
@@ -56,10 +56,10 @@ internal sealed class NetBench
         }
     }
 
-    private async Task<(List<Result> Results, double? Recover)> RunAsync(Planned planned)
+    private async Task<(List<Result> Results, Machine? Machine)> RunAsync(Planned planned)
     {
         List<Result> results = [];
-        List<double> recovers = [];
+        List<Machine> machines = [];
         await using P2pNode? peer = planned.Scenario.WantsPeer ? await NodePair.ListenAsync(NodePair.Config(planned.Options)) : null;
         string[] arguments = [planned.Scenario.Name, .. planned.Arguments(_options.Quick), .. peer is null ? [] : new[] { "--peer", peer.Handle.DialableAddresses[0].ToString() }];
         string[] dotnet = Apart.Self(["net-run", .. arguments]);
@@ -68,7 +68,7 @@ internal sealed class NetBench
         {
             if (_rust is not null && !_options.Quick)
             {
-                recovers.Add(Machine.Alone("recover").Recover ?? 0);
+                machines.Add(Machine.Alone("recover", "page"));
             }
 
             string[][] commands = rust is null ? [dotnet] : run % 2 == 0 ? [dotnet, rust] : [rust, dotnet];
@@ -86,7 +86,7 @@ internal sealed class NetBench
             }
         }
 
-        return (results, Statistics.Median(recovers));
+        return (results, machines.Count == 0 ? null : Machine.Median(machines));
     }
 
     /// <summary>A scenario over a transport with an author key.</summary>

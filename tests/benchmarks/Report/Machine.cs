@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using Preconf.Native.Crypto;
 
@@ -21,13 +22,21 @@ public sealed record Machine
 
     public double? Keccak2m { get; init; }
 
+    /// <summary>What it takes to have one more page of 4 KiB: memory that the process did not have before, a byte of each page written.</summary>
+    public double? Page { get; init; }
+
     /// <summary>The plain-Rust program; null where it could not be built.</summary>
     internal static string? Rust { get; } = Environment.GetEnvironmentVariable("PRECONF_BENCH_RUST") is { Length: > 0 } program ? program : null;
 
     /// <summary>Medians of so many takings.</summary>
     internal static Machine Take(int runs)
     {
-        Machine[] taken = [.. Enumerable.Range(0, runs).Select(_ => Rust is null ? ThroughAbi() : Alone())];
+        return Median([.. Enumerable.Range(0, runs).Select(_ => Rust is null ? ThroughAbi() : Alone())]);
+    }
+
+    /// <summary>Each figure's median; at least one taking.</summary>
+    internal static Machine Median(IReadOnlyList<Machine> taken)
+    {
         double? Median(Func<Machine, double?> pick) => Statistics.Median(taken.Select(pick).OfType<double>());
         return new Machine
         {
@@ -37,6 +46,7 @@ public sealed record Machine
             Keccak350 = Median(one => one.Keccak350),
             Keccak128k = Median(one => one.Keccak128k),
             Keccak2m = Median(one => one.Keccak2m),
+            Page = Median(one => one.Page),
         };
     }
 
@@ -63,13 +73,14 @@ public sealed record Machine
             Keccak350 = Figure("keccak350"),
             Keccak128k = Figure("keccak128k"),
             Keccak2m = Figure("keccak2m"),
+            Page = Figure("page"),
         };
     }
 
     /// <summary>The line above a table.</summary>
     internal string Line() => string.Create(
         CultureInfo.InvariantCulture,
-        $"this machine's {By}: sign {Sign:F1} us, recover {Recover:F1} us, keccak of 350 B {Keccak350:F2} us, 128 KiB {Keccak128k:F0} us, 2 MiB {Keccak2m:F0} us");
+        $"this machine's {By}: sign {Sign:F1} us, recover {Recover:F1} us, keccak of 350 B {Keccak350:F2} us, 128 KiB {Keccak128k:F0} us, 2 MiB {Keccak2m:F0} us; a page of new memory {Page:F2} us");
 
     private static Machine ThroughAbi()
     {
@@ -87,7 +98,23 @@ public sealed record Machine
             Keccak350 = Time(10_000, () => Keccak256.Hash(data.AsSpan(0, 350))),
             Keccak128k = Time(100, () => Keccak256.Hash(data.AsSpan(0, 128 << 10))),
             Keccak2m = Time(8, () => Keccak256.Hash(data)),
+            Page = Time(1, TouchPages) / Pages,
         };
+    }
+
+    private const int PageSize = 4096;
+    private const int Pages = 1024;
+
+    private static unsafe void TouchPages()
+    {
+        // More than an allocator keeps.
+        byte* memory = (byte*)NativeMemory.AllocZeroed(64 << 20);
+        for (int at = 0; at < PageSize * Pages; at += PageSize)
+        {
+            memory[at] = 1;
+        }
+
+        NativeMemory.Free(memory);
     }
 
     private static double Time(int count, Action operation)

@@ -66,6 +66,9 @@ public sealed record Row
     /// <summary>Microseconds of a recovery by libsecp256k1 alone at the time of this row: how fast the machine was then.</summary>
     public double? MachineRecover { get; init; }
 
+    /// <summary>Microseconds of a page of new memory at that time: what large payloads take moves with it.</summary>
+    public double? MachinePage { get; init; }
+
     /// <summary>The commit it was measured at.</summary>
     public string? Commit { get; init; }
 
@@ -99,10 +102,10 @@ public sealed record Row
     internal const string NotJudged = "not judged";
 
     /// <summary>Rows of single results, one for each scenario, transport and author among them.</summary>
-    internal static IEnumerable<Row> From(string part, IEnumerable<Result> results, bool judged, double? machineRecover = null) =>
-        results.GroupBy(result => (result.Scenario, result.Transport, result.Author)).Select(group => Of(part, [.. group], judged, machineRecover));
+    internal static IEnumerable<Row> From(string part, IEnumerable<Result> results, bool judged, Machine? machine = null) =>
+        results.GroupBy(result => (result.Scenario, result.Transport, result.Author)).Select(group => Of(part, [.. group], judged, machine));
 
-    private static Row Of(string part, Result[] results, bool judged, double? machineRecover)
+    private static Row Of(string part, Result[] results, bool judged, Machine? machine)
     {
         Result[] own = [.. results.Where(result => result.Side == Result.DotNet)];
         Result[] other = [.. results.Where(result => result.Side != Result.DotNet)];
@@ -133,7 +136,8 @@ public sealed record Row
             Lost = own.Sum(result => result.Lost),
             Unverified = own.Sum(result => result.Unverified),
             ComparedFaults = other.Sum(result => result.Lost + result.Unverified),
-            MachineRecover = machineRecover,
+            MachineRecover = machine?.Recover,
+            MachinePage = machine?.Page,
             Runs = results,
         };
         return row.Judged(judged);
