@@ -36,12 +36,12 @@ host_rid() {
 if have sha256sum; then sha256_tool=sha256sum; else sha256_tool='shasum -a 256'; fi
 sha256() { $sha256_tool | cut -c 1-64; }
 
-# The files the native library is made of, relative to the root, in byte order. What is left out is what .gitignore leaves out.
+# The files the native library is made of, relative to the root, in byte order: without what .gitignore leaves out, and the programs beside it.
 sources_list() {
   (
     cd "$root"
     find native \( -type d -path 'native/*/target' ! -path 'native/*/src/*' -o -type d -path native/target \
-      -o -type d -path 'native/*/fuzz/artifacts' -o -type d -path 'native/*/fuzz/corpus' \) -prune -o -type f -print
+      -o -type d -path native/preconf-bench -o -type d -path native/preconf-native/fuzz \) -prune -o -type f -print
     printf '%s\n' Cargo.toml Cargo.lock
   ) | LC_ALL=C sort
 }
@@ -116,7 +116,8 @@ has_sanitizer() {
   return 1
 }
 
-# sanitized VERB ARGS...: cargo in target/sanitizers, every crate under AddressSanitizer and with the counters that a fuzzer looks at: one build serves both.
+# sanitized VERB ARGS...: cargo in target/sanitizers, all Rust code but the standard library under AddressSanitizer and with the counters that a
+# fuzzer looks at: of the crates of others one build serves both.
 # A stable toolchain takes the option when told so.
 sanitized() {
   sanitized_verb=$1

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Unsafe Rust only at the C ABI and in the ring.
+# Unsafe Rust only at the C ABI, in the ring, and in the fuzz targets of both.
 . "$(dirname -- "$0")/../lib.sh"
 
 cd "$root"

@@ -50,7 +50,8 @@ fn field(text: &str, name: &str) -> Option<u64> {
 pub const FIGURES: &[&str] = &["sign", "recover", "keccak350", "keccak128k", "keccak2m", "page"];
 
 /// Prints the machine's own speeds, all or those named: a line of JSON with microseconds per operation. Signing and recovery are
-/// libsecp256k1 alone: the hash is there already, and no address is made. A page is what it takes to have one more of them.
+/// libsecp256k1 alone: the hash is there already, and no address is made. A page is the first write to one of 4 KiB that the process
+/// did not have.
 ///
 /// # Errors
 /// A name is none of them.
@@ -84,10 +85,10 @@ const PAGES: usize = 1024;
 /// More than an allocator keeps.
 const MEMORY: usize = 64 << 20;
 
-/// Memory that the process did not have before, a byte of each page written: what a payload takes that no memory is left for. On some
-/// virtual machines it is many times what the copy takes.
+/// A byte written to each page of memory that the process did not have before: what a payload costs when no used memory is left for it. On
+/// some virtual machines that is many times what the copy takes.
 fn touch_pages() {
-    let mut memory = vec![0; MEMORY];
+    let mut memory = vec![0_u8; MEMORY];
     memory[..PAGE * PAGES].iter_mut().step_by(PAGE).for_each(|byte| *byte = 1);
     black_box(memory);
 }

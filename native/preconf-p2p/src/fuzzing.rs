@@ -14,6 +14,20 @@ use crate::{
     transport::{Negotiation, Proposals},
 };
 
+/// From here on memory of payloads is kept and used again, as while a node runs.
+pub fn keeping_buffers() {
+    static RUNNING: std::sync::OnceLock<crate::buffers::Running> = std::sync::OnceLock::new();
+    RUNNING.get_or_init(crate::buffers::Running::new);
+}
+
+/// What is seen in bytes written to a substream, given in these pieces: what it carries and its messages, and how many those are.
+pub fn seen_in(pieces: &[&[u8]]) -> (impl PartialEq + std::fmt::Debug + use<>, usize) {
+    let (mut frames, mut messages) = (crate::transport::Frames::new(), Vec::new());
+    pieces.iter().for_each(|piece| frames.feed(piece, |message| messages.push(message)));
+    let count = messages.len();
+    ((frames.kind(), messages), count)
+}
+
 /// A stream of which one of some protocols is taken for accepted.
 pub struct Negotiating(Negotiation);
 

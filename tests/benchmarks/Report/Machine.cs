@@ -22,7 +22,7 @@ public sealed record Machine
 
     public double? Keccak2m { get; init; }
 
-    /// <summary>What it takes to have one more page of 4 KiB: memory that the process did not have before, a byte of each page written.</summary>
+    /// <summary>The first write to a page of 4 KiB that the process did not have before.</summary>
     public double? Page { get; init; }
 
     /// <summary>The plain-Rust program; null where it could not be built.</summary>

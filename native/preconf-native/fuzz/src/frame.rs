@@ -12,8 +12,14 @@ use futures::{AsyncRead, executor::block_on};
 use preconf_native::{abi::PcnStatus, exports::wire};
 use preconf_p2p::{
     Protocol,
+    fuzzing::keeping_buffers,
     reqresp::{Direction, FrameError, frame_cap, read_frame},
 };
+
+use crate::reached;
+
+/// What its inputs come to.
+pub(crate) const ENDS: &[&str] = &["whole", "large", "empty", "cut", "bad length", "over the cap"];
 
 /// Gives the bytes in pieces of at most so many, then the end; every second time it says that nothing has come yet.
 struct Pieces<'a> {
@@ -65,9 +71,13 @@ fn expected(data: &[u8], cap: usize) -> Expected<'_> {
     }
 }
 
-/// The first byte chooses protocol and direction, the second the size of pieces; the rest is the stream.
+/// The first byte chooses protocol and direction, the second the size of pieces, the third how often the rest comes: large frames are
+/// read in several steps. All of that is the stream.
 pub(crate) fn run(data: &[u8]) {
-    let [kind, most, data @ ..] = data else { return };
+    let [kind, most, times, rest @ ..] = data else { return };
+    // As in a node that runs: memory of earlier frames is used again.
+    keeping_buffers();
+    let data = &rest.repeat(usize::from(times % 64) + 1)[..];
     let (protocol, number) = match kind % 3 {
         0 => (Protocol::Head, 0),
         1 => (Protocol::Commitments, 1),
@@ -76,18 +86,22 @@ pub(crate) fn run(data: &[u8]) {
     let response = kind / 3 % 2;
     let direction = if response == 1 { Direction::Response } else { Direction::Request };
     let cap = frame_cap(protocol, direction);
-    let mut io = Pieces { left: data, most: usize::from(*most) + 1, waits: false };
+    let mut io = Pieces { left: data, most: (usize::from(*most) + 1) << (most % 8), waits: false };
     let read = block_on(read_frame(&mut io, cap));
     let expected = expected(data, cap);
     match (&read, &expected) {
         (Ok(read), Expected::Frame(payload, rest)) => {
             assert_eq!(read, payload);
             assert_eq!(io.left, *rest, "read past the frame");
+            reached(if payload.len() > 64 << 10 { "large" } else { "whole" });
         }
-        (Err(FrameError::Empty), Expected::Empty)
-        | (Err(FrameError::Cut), Expected::Cut)
-        | (Err(FrameError::BadLength), Expected::BadLength) => {}
-        (Err(FrameError::OverCap { length, cap: told }), Expected::OverCap) => assert!(length > told && *told == cap),
+        (Err(FrameError::Empty), Expected::Empty) => reached("empty"),
+        (Err(FrameError::Cut), Expected::Cut) => reached("cut"),
+        (Err(FrameError::BadLength), Expected::BadLength) => reached("bad length"),
+        (Err(FrameError::OverCap { length, cap: told }), Expected::OverCap) => {
+            assert!(length > told && *told == cap);
+            reached("over the cap");
+        }
         _ => panic!("{read:?} of {data:02x?}"),
     }
 
@@ -97,9 +111,27 @@ pub(crate) fn run(data: &[u8]) {
         wire::pcn_frame_decode(number, response, data.as_ptr(), data.len(), &mut offset, &mut len, ptr::null_mut())
     };
     match expected {
-        Expected::Frame(payload, _) => {
+        Expected::Frame(payload, rest) => {
             assert_eq!((status, &data[offset..offset + len]), (PcnStatus::Ok, payload));
+            encode(payload, &data[..data.len() - rest.len()]);
         }
         _ => assert_eq!((status, offset, len), (PcnStatus::InvalidArgument, usize::MAX, usize::MAX)),
+    }
+}
+
+/// There is one encoding of a payload, and a buffer too small for it is left alone.
+fn encode(payload: &[u8], frame: &[u8]) {
+    let mut buffer = vec![0xa5; frame.len()];
+    for cap in [frame.len() - 1, frame.len()] {
+        let mut needed = 0;
+        // SAFETY: everything lives through the call.
+        let status =
+            unsafe { wire::pcn_frame_encode(payload.as_ptr(), payload.len(), buffer.as_mut_ptr(), cap, &mut needed) };
+        assert_eq!(needed, frame.len());
+        if cap < frame.len() {
+            assert!(status == PcnStatus::BufferTooSmall && buffer.iter().all(|byte| *byte == 0xa5));
+        } else {
+            assert!(status == PcnStatus::Ok && buffer == frame);
+        }
     }
 }

@@ -11,6 +11,11 @@ use arbitrary::{Arbitrary, Unstructured};
 use futures::AsyncRead;
 use preconf_p2p::fuzzing::Negotiating;
 
+use crate::reached;
+
+/// What its inputs come to.
+pub(crate) const ENDS: &[&str] = &["another protocol", "accepted", "ended", "broken", "refused", "another greeting"];
+
 const NAMES: [&str; 3] = ["/t/1/get_head", "/t/1/get_heads", "/t/1/x"];
 
 #[derive(Arbitrary, Debug)]
@@ -18,14 +23,17 @@ struct Case {
     /// Which proposal is written, and how many of its last bytes are missing.
     proposal: u8,
     missing: u8,
-    /// Bytes written behind the proposal in the same piece, or other ones altogether.
+    /// Bytes written behind the proposal.
     more: Vec<u8>,
+    /// These are all that is written.
     other: bool,
     /// What the peer says instead of the acceptance, from which byte of it on.
     at: u8,
     answer: Vec<u8>,
     accepts: bool,
+    /// How the stream ends.
     reset: bool,
+    breaks: bool,
     step: u8,
 }
 
@@ -37,7 +45,7 @@ struct Answer<'a> {
     left: &'a [u8],
     step: usize,
     waits: bool,
-    reset: bool,
+    end: Option<io::ErrorKind>,
 }
 
 impl AsyncRead for Answer<'_> {
@@ -46,8 +54,10 @@ impl AsyncRead for Answer<'_> {
         if self.waits {
             return Poll::Pending;
         }
-        if self.left.is_empty() && self.reset {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        if self.left.is_empty()
+            && let Some(end) = self.end
+        {
+            return Poll::Ready(Err(end.into()));
         }
         let (now, later) = self.left.split_at(self.left.len().min(self.step).min(buf.len()));
         buf[..now.len()].copy_from_slice(now);
@@ -80,6 +90,7 @@ pub(crate) fn run(data: &[u8]) {
     }
     let Some(settled) = settled else {
         assert!(!negotiating.is_open() && negotiating.tell(&mut [0; 9]).is_none());
+        reached("another protocol");
         return;
     };
 
@@ -98,7 +109,12 @@ fn confirm(negotiating: &mut Negotiating, settled: &[u8], case: &Case) {
         answer.truncate(usize::from(case.at));
     }
     answer.extend_from_slice(&case.answer);
-    let mut io = Answer { left: &answer, step: usize::from(case.step) + 1, waits: false, reset: case.reset };
+    let end_of_stream = match (case.reset, case.breaks) {
+        (true, _) => Some(io::ErrorKind::ConnectionReset),
+        (_, true) => Some(io::ErrorKind::TimedOut),
+        _ => None,
+    };
+    let mut io = Answer { left: &answer, step: usize::from(case.step) + 1, waits: false, end: end_of_stream };
     let mut cx = Context::from_waker(Waker::noop());
     let end = loop {
         if !negotiating.is_open() {
@@ -117,12 +133,22 @@ fn confirm(negotiating: &mut Negotiating, settled: &[u8], case: &Case) {
         Ok(true) => {
             assert!(answer.starts_with(settled));
             assert_eq!(io.left, &answer[settled.len()..], "read past the acceptance");
+            reached("accepted");
         }
-        Ok(false) => assert!(same == answer.len() && same < settled.len() && io.left.is_empty()),
+        Ok(false) => {
+            assert!(same == answer.len() && same < settled.len() && io.left.is_empty());
+            reached("ended");
+        }
+        // A reset is an end; another error is told as it is.
+        Err(io::ErrorKind::TimedOut) => {
+            assert!(same == answer.len() && end_of_stream == Some(io::ErrorKind::TimedOut));
+            reached("broken");
+        }
         Err(kind) => {
             assert!(same < settled.len() && same < answer.len());
             let expected = if same >= greeting { io::ErrorKind::Unsupported } else { io::ErrorKind::InvalidData };
             assert_eq!(kind, expected);
+            reached(if same >= greeting { "refused" } else { "another greeting" });
             assert!(negotiating.is_open(), "what follows a refusal must not be read");
             assert!(matches!(negotiating.poll_confirm(&mut io, &mut cx), Poll::Ready(Ok(0))));
         }

@@ -1,10 +1,18 @@
-//! A node record of another node: whatever it says under its keys, the addresses read from it can be dialled and name its peer, and
-//! only public ones are left where no others may be.
+//! A node record of another node: whatever it says under its keys, the addresses read from it can be dialled and name its peer, only
+//! public ones are left where no others may be, and it is of this network only when it says so.
+
+use std::net::IpAddr;
 
 use arbitrary::{Arbitrary, Unstructured};
 use libp2p::{Multiaddr, multiaddr::Protocol};
 use preconf_p2p::fuzzing::{Read, read_record};
 
+use crate::reached;
+
+/// What its inputs come to.
+pub(crate) const ENDS: &[&str] = &["no network", "same network", "another network", "address", "public address"];
+
+const CHAIN: u64 = 167_000;
 const KEYS: [&str; 10] = ["ip", "ip6", "tcp", "tcp6", "udp", "udp6", "quic", "quic6", "preconf", "eth2"];
 
 #[derive(Arbitrary, Debug)]
@@ -19,6 +27,7 @@ enum Value {
     V6([u8; 16]),
     Port(u16),
     Network(u64, u64),
+    SameNetwork,
     /// Not even RLP, mostly.
     Raw(Vec<u8>),
 }
@@ -30,13 +39,16 @@ impl Value {
             Self::V4(ip) => string(ip),
             Self::V6(ip) => string(ip),
             Self::Port(port) => number((*port).into()),
-            Self::Network(chain, version) => {
-                let both = [number(*chain), number(*version)].concat();
-                [vec![0xc0 + both.len() as u8], both].concat()
-            }
+            Self::Network(chain, version) => pair(*chain, *version),
+            Self::SameNetwork => pair(CHAIN, 1),
             Self::Raw(raw) => raw.clone(),
         }
     }
+}
+
+fn pair(one: u64, other: u64) -> Vec<u8> {
+    let both = [number(one), number(other)].concat();
+    [vec![0xc0 + both.len() as u8], both].concat()
 }
 
 fn number(value: u64) -> Vec<u8> {
@@ -55,8 +67,23 @@ pub(crate) fn run(data: &[u8]) {
     let Ok(entries) = Vec::<Entry>::arbitrary(&mut Unstructured::new(data)) else { return };
     let pairs = entries.iter().map(|entry| (KEYS[usize::from(entry.key) % KEYS.len()], entry.value.encode()));
     // What is no record never gets so far.
-    let Some(Read { peer, all, public, .. }) = read_record(pairs, 167_000) else { return };
+    let Some(Read { peer, all, public, same }) = read_record(pairs, CHAIN) else { return };
+    let said = entries.iter().rev().find(|entry| KEYS[usize::from(entry.key) % KEYS.len()] == "preconf");
+    match said.map(|entry| &entry.value) {
+        None => assert_eq!(same, None),
+        // It may be written in other ways.
+        Some(Value::Raw(_)) => assert!(same.is_some()),
+        Some(Value::SameNetwork) => assert_eq!(same, Some(true)),
+        Some(Value::Network(chain, version)) => assert_eq!(same, Some((*chain, *version) == (CHAIN, 1))),
+        Some(_) => assert_eq!(same, Some(false)),
+    }
+    reached(match same {
+        None => "no network",
+        Some(true) => "same network",
+        Some(false) => "another network",
+    });
     for address in &all {
+        reached("address");
         assert_eq!(address.to_string().parse::<Multiaddr>().as_ref().ok(), Some(address));
         let parts: Vec<_> = address.iter().collect();
         let [ip, Protocol::Tcp(port) | Protocol::Udp(port), .., Protocol::P2p(named)] = parts.as_slice() else {
@@ -72,8 +99,16 @@ pub(crate) fn run(data: &[u8]) {
     }
     assert!(all.len() <= 4 && public.iter().all(|address| all.contains(address)));
     for address in &public {
-        if let Some(Protocol::Ip4(ip)) = address.iter().next() {
-            assert!(!ip.is_private() && !ip.is_loopback() && !ip.is_link_local(), "{address}");
-        }
+        let ip = match address.iter().next() {
+            Some(Protocol::Ip4(ip)) => IpAddr::from(ip),
+            Some(Protocol::Ip6(ip)) => IpAddr::from(ip).to_canonical(),
+            _ => panic!("{address} has no IP address"),
+        };
+        let private = match ip {
+            IpAddr::V4(ip) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
+            IpAddr::V6(ip) => ip.is_unique_local() || ip.is_loopback() || ip.is_unicast_link_local(),
+        };
+        assert!(!private, "{address}");
+        reached("public address");
     }
 }

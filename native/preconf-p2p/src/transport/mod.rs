@@ -33,6 +33,8 @@ pub(crate) use load::{Load, LoadCaps};
 pub(crate) use optimistic::Negotiation;
 pub(crate) use optimistic::Proposals;
 pub(crate) use wire::Fingerprint;
+#[cfg(feature = "fuzzing")]
+pub(crate) use wire::Frames;
 
 /// Bytes that a QUIC stream, and a connection with all of its streams, may hold unread: half of the largest message at once,
 /// and a few streams in full.
