@@ -227,7 +227,7 @@ public sealed class EventReader<T> : IValueTaskSource<bool>, IDisposable
 
         if (wake)
         {
-            _core.SetResult(true);
+            Completion.Settle(ref _core, true);
         }
     }
 
@@ -254,11 +254,11 @@ public sealed class EventReader<T> : IValueTaskSource<bool>, IDisposable
 
         if (error is null)
         {
-            _core.SetResult(false);
+            Completion.Settle(ref _core, false);
         }
         else
         {
-            _core.SetException(error);
+            Completion.Fail(ref _core, error);
         }
     }
 
@@ -293,7 +293,7 @@ public sealed class EventReader<T> : IValueTaskSource<bool>, IDisposable
             _waiting = false;
         }
 
-        _core.SetException(new OperationCanceledException(cancellationToken));
+        Completion.Fail(ref _core, new OperationCanceledException(cancellationToken));
     }
 
     private void Unregister()

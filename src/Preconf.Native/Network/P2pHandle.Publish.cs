@@ -16,7 +16,7 @@ public sealed partial class P2pHandle
     /// served from then on, whatever the outcome; publishing it again is a duplicate unless nobody took it before.
     /// </summary>
     /// <param name="commitment">The commitment, signed.</param>
-    /// <param name="cancellationToken">Stops the waiting; what is queued is still sent, and <see cref="NetworkEventKind.Published"/> tells its outcome.</param>
+    /// <param name="cancellationToken">Stops the waiting; what is queued is still sent, and <see cref="NetworkEventKind.Published"/> tells its outcome. Cancelled before the call: nothing is stored or sent.</param>
     /// <returns>How many peers took it. <see cref="PublishOutcome.NoPeers"/> and <see cref="PublishOutcome.QueueFull"/> come after <see cref="P2pConfig.PublishTimeout"/>.</returns>
     /// <exception cref="NetworkException"><see cref="NetworkErrorKind.GossipValidation"/>: the validator refuses it; the text says why. Nothing was stored or sent.</exception>
     public ValueTask<PublishResult> PublishCommitmentAsync(SignedCommitment commitment, CancellationToken cancellationToken = default)
@@ -33,7 +33,7 @@ public sealed partial class P2pHandle
 
     /// <summary>Publishes a txlist whose hash the caller knows; see the other overload.</summary>
     /// <param name="txList">The bytes and their hash.</param>
-    /// <param name="cancellationToken">Stops the waiting; what is queued is still sent.</param>
+    /// <param name="cancellationToken">Stops the waiting; what is queued is still sent. Cancelled before the call: nothing is stored or sent.</param>
     /// <returns>How many peers took it.</returns>
     /// <exception cref="NetworkException"><see cref="NetworkErrorKind.GossipValidation"/>: the hash is not that of the bytes, or there are more than 2 MiB.</exception>
     public ValueTask<PublishResult> PublishTxListAsync(RawTxListGossip txList, CancellationToken cancellationToken = default)
@@ -44,7 +44,7 @@ public sealed partial class P2pHandle
 
     /// <summary>Publishes a txlist: hashes it, stores it, hands it to the peers. Publish it before, or together with, the commitment that names it.</summary>
     /// <param name="txList">The bytes, at most 2 MiB; not changed until the task ends.</param>
-    /// <param name="cancellationToken">Stops the waiting; what is queued is still sent.</param>
+    /// <param name="cancellationToken">Stops the waiting; what is queued is still sent. Cancelled before the call: nothing is stored or sent.</param>
     /// <returns>How many peers took it, and whether it is held and served here.</returns>
     /// <exception cref="NetworkException"><see cref="NetworkErrorKind.GossipValidation"/>: more than 2 MiB.</exception>
     public ValueTask<PublishResult> PublishTxListAsync(ReadOnlyMemory<byte> txList, CancellationToken cancellationToken = default) =>
@@ -55,7 +55,7 @@ public sealed partial class P2pHandle
     /// </summary>
     /// <param name="topic">The topic.</param>
     /// <param name="data">Any bytes, up to 10 MiB.</param>
-    /// <param name="cancellationToken">Stops the waiting; what is queued is still sent.</param>
+    /// <param name="cancellationToken">Stops the waiting; what is queued is still sent. Cancelled before the call: nothing is stored or sent.</param>
     /// <returns>How many peers took it.</returns>
     internal ValueTask<PublishResult> PublishRawAsync(GossipTopic topic, ReadOnlyMemory<byte> data, CancellationToken cancellationToken = default)
     {
@@ -86,6 +86,7 @@ public sealed partial class P2pHandle
     {
         Span<byte> ssz = stackalloc byte[SignedCommitmentCodec.Size];
         SignedCommitmentCodec.Encode(in commitment, ssz);
+        cancellationToken.ThrowIfCancellationRequested();
         ValidationOutcome outcome = core.Judge(in commitment, ssz, out Address signer);
         if (outcome.Verdict != ValidationVerdict.Accept)
         {
@@ -108,6 +109,7 @@ public sealed partial class P2pHandle
     // Hashed once: here, unless the hash that it names was made of its bytes.
     private static ValueTask<PublishResult> SubmitTxList(NodeCore core, RawTxListGossip txList, bool isHashed, CancellationToken cancellationToken)
     {
+        cancellationToken.ThrowIfCancellationRequested();
         ReadOnlySpan<byte> bytes = txList.TxList.Span;
         Bytes32 named = txList.RawTxListHash;
         Bytes32 actual = isHashed ? named : bytes.Length <= PreconfLimits.MaxTxListBytes ? Keccak256.Hash(bytes) : default;
@@ -120,15 +122,32 @@ public sealed partial class P2pHandle
 
         StoreResult stored = core.Store.AddTxList(in named, bytes);
         core.Forwarded.Add(in named);
+
+        // The caller's bytes are the caller's again once the task ends; readers of the event come later.
+        RawTxListGossip told = new(named, TryKept(core.Store, in named, out ReadOnlyMemory<byte> kept) ? kept : bytes.ToArray());
         Span<byte> head = stackalloc byte[TxListCodec.FixedSize];
         TxListCodec.WriteHead(in named, head);
-        NetworkEvent published = new(NetworkEventKind.Published, core.LocalPeerId, txList)
+        NetworkEvent published = new(NetworkEventKind.Published, core.LocalPeerId, told)
         {
             Topic = GossipTopic.TxLists,
             Hash = named,
             Publish = new PublishResult { Stored = stored != StoreResult.Refused },
         };
         return Submit(core, in published, head, bytes, cancellationToken);
+    }
+
+    // What a store can't read again is published all the same.
+    private static bool TryKept(ICommitmentStore store, in Bytes32 hash, out ReadOnlyMemory<byte> kept)
+    {
+        try
+        {
+            return store.TryGetTxList(in hash, out kept);
+        }
+        catch (Exception)
+        {
+            kept = default;
+            return false;
+        }
     }
 
     private static ValueTask<PublishResult> Submit(NodeCore core, in NetworkEvent published, ReadOnlySpan<byte> head, ReadOnlySpan<byte> body, CancellationToken cancellationToken)

@@ -227,11 +227,11 @@ internal sealed class PendingTable<TContext, T>
         {
             if (error is null)
             {
-                _core.SetResult(result);
+                Completion.Settle(ref _core, result);
             }
             else
             {
-                _core.SetException(error);
+                Completion.Fail(ref _core, error);
             }
         }
 

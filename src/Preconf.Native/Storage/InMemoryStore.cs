@@ -253,6 +253,11 @@ public sealed class InMemoryStore : ICommitmentStore
 
             Drop(oldest);
         }
+        else if (position == 0 && _blocks.Count > 1 && _slab.Count >= _options.MaxCommitments)
+        {
+            // The lowest block would have to go for it, and it is of that block.
+            return StoreResult.Refused;
+        }
 
         record.Next = served;
         _blocks[position].Slot = _slab.Add(ssz, in record);

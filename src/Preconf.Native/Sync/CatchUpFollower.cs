@@ -59,7 +59,7 @@ internal sealed partial class CatchUpFollower : IProgress<CatchUpProgress>
         _progress?.Report(value);
     }
 
-    // A host's store that throws once must not end it for good.
+    // A host's store that throws once must not end it for good, whatever it throws: a time-out may come as a cancellation.
     private async Task<bool> TryFollowAsync(CancellationToken cancellationToken)
     {
         try
@@ -67,7 +67,7 @@ internal sealed partial class CatchUpFollower : IProgress<CatchUpProgress>
             await FollowAsync(cancellationToken).ConfigureAwait(false);
             return true;
         }
-        catch (Exception error) when (error is not OperationCanceledException && _handle.IsRunning)
+        catch (Exception error) when (!cancellationToken.IsCancellationRequested && _handle.IsRunning)
         {
             LogFailed(_logger, error.Message);
             return false;
@@ -158,7 +158,7 @@ internal sealed partial class CatchUpFollower : IProgress<CatchUpProgress>
             Say(result, paused);
             return (result, paused);
         }
-        catch (Exception error) when (_handle.IsRunning && error is not OperationCanceledException)
+        catch (Exception error) when (!cancellationToken.IsCancellationRequested && _handle.IsRunning)
         {
             if (_complete is not false)
             {

@@ -136,7 +136,7 @@ internal sealed class TxListFetch(P2pHandle handle, CatchUpOptions options, Acti
                 Take(answer, hash, block);
                 return;
             }
-            catch (OperationCanceledException)
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
             {
                 lock (_gate)
                 {

@@ -346,6 +346,23 @@ public sealed class CatchUpTests(ITestOutputHelper output)
         Assert.True(late.Handle.IsRunning);
     }
 
+    [Fact]
+    public async Task AStoreWhoseTimeOutIsACancellationDoesNotEndTheFollowing()
+    {
+        await using TestNet net = new(output);
+        P2pNode full = await net.StartAsync(TestNet.Tcp);
+        TimedOutStore store = new();
+        P2pNode late = await net.StartAsync(TestNet.Config(TestNet.Tcp), new P2pNodeServices { Store = store });
+        History.Fill(full, net, 1, 300);
+        Task following = CatchUp.FollowAsync(late.Handle, new CatchUpOptions { Pause = TimeSpan.FromMilliseconds(50) });
+        await TestNet.ConnectAsync(late, full);
+        await LifecycleTests.UntilAsync(() => History.Missing(late, 1, 300).Length == 0);
+        Assert.Equal(2, store.TimedOut);
+        Assert.False(following.IsCompleted);
+        await late.StopAsync();
+        await following.WaitAsync(TestNet.Patience);
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(3)]
@@ -452,6 +469,15 @@ public sealed class CatchUpTests(ITestOutputHelper output)
             head = new PreconfHead(ulong.MaxValue, 1);
             return true;
         }
+    }
+
+    /// <summary>A store that times out the first two times that it is to take something, as a client of HTTP does.</summary>
+    private sealed class TimedOutStore : PassingStore
+    {
+        public int TimedOut { get; private set; }
+
+        public override StoreResult AddCommitment(in SignedCommitment commitment, in Bytes32 preconfirmationHash, in Address signer) =>
+            TimedOut < 2 ? throw new TaskCanceledException($"time-out {++TimedOut}") : base.AddCommitment(in commitment, in preconfirmationHash, in signer);
     }
 
     /// <summary>A store whose txlists can't be read for a while.</summary>

@@ -81,6 +81,40 @@ public sealed class EventTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public async Task APublishCancelledBeforeItBeganStoresAndTellsNothing()
+    {
+        await using TestNet net = new(output);
+        P2pNode alone = await net.StartAsync(TestNet.Tcp);
+        using EventReader<NetworkEvent> events = alone.Handle.Subscribe();
+        using CancellationTokenSource cancelled = new();
+        await cancelled.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => alone.Handle.PublishCommitmentAsync(net.Commit(9), cancelled.Token).AsTask());
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => alone.Handle.PublishTxListAsync(new byte[10], cancelled.Token).AsTask());
+        Assert.Equal((0, 0), (alone.Core.Store.GetStats().Commitments, alone.Core.Store.GetStats().TxLists));
+        await alone.Handle.PublishCommitmentAsync(net.Commit(10));
+        Assert.Equal(10UL, (ulong)(await ExchangeTests.NextAsync(events, NetworkEventKind.Published)).BlockNumber);
+    }
+
+    [Theory]
+    [InlineData(1000)]
+    [InlineData(2000)]
+    public async Task APublishedTxListIsToldAsItWas(int length)
+    {
+        await using TestNet net = new(output);
+        P2pConfig small = TestNet.Config(TestNet.Tcp);
+        small.Store.MaxUnreferencedBytes = 1500;
+        P2pNode node = await net.StartAsync(small);
+        P2pNode other = await net.StartAsync(TestNet.Tcp);
+        await TestNet.ConnectAsync(other, node);
+        using EventReader<NetworkEvent> events = node.Handle.Subscribe();
+        byte[] list = new byte[length];
+        await node.Handle.PublishTxListAsync(list);
+        Array.Fill(list, (byte)1);
+        NetworkEvent published = await ExchangeTests.NextAsync(events, NetworkEventKind.Published);
+        Assert.Equal(published.Hash, Keccak256.Hash(published.TxList!.TxList.Span));
+    }
+
+    [Fact]
     public async Task APublishSaysWhetherItIsHeldHere()
     {
         await using TestNet net = new(output);

@@ -106,6 +106,34 @@ public sealed class BroadcastBufferTests
     }
 
     [Fact]
+    public void AContextThatThrowsCostsThePublisherNothing()
+    {
+        BroadcastBuffer<int> source = new();
+        using EventReader<int> reader = source.Subscribe(10);
+        using EventReader<int> other = source.Subscribe(10);
+        SynchronizationContext? before = SynchronizationContext.Current;
+        SynchronizationContext.SetSynchronizationContext(new ClosedContext());
+        try
+        {
+            reader.WaitToReadAsync().GetAwaiter().OnCompleted(() => { });
+        }
+        finally
+        {
+            SynchronizationContext.SetSynchronizationContext(before);
+        }
+
+        source.Publish(7);
+        Assert.True(reader.TryRead(out int value) && value == 7);
+        Assert.True(other.TryRead(out value) && value == 7);
+    }
+
+    /// <summary>As that of a window which is closed.</summary>
+    private sealed class ClosedContext : SynchronizationContext
+    {
+        public override void Post(SendOrPostCallback d, object? state) => throw new InvalidOperationException("closed");
+    }
+
+    [Fact]
     public async Task WhoSubscribesAfterTheEndGetsTheEnd()
     {
         BroadcastBuffer<int> source = new();

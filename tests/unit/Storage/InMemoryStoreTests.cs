@@ -71,6 +71,21 @@ public sealed class InMemoryStoreTests
     }
 
     [Fact]
+    public void AFullStoreLetsNoBlockGoForAnotherValueOfIt()
+    {
+        InMemoryStore store = Store(new StoreOptions { MaxCommitments = 4 });
+        Add(store, 1, 1);
+        Add(store, 1, 2);
+        Add(store, 2);
+        Add(store, 3);
+        Assert.Equal(StoreResult.Refused, Add(store, 1, 3));
+        Assert.Equal(2, store.GetAll(1UL).Count);
+        Assert.Equal(4, store.GetStats().Commitments);
+        Assert.Equal(StoreResult.Superseded, Add(store, 2, 2));
+        Assert.Equal([2UL, 3UL], Page(store, 0, 256).Distinct());
+    }
+
+    [Fact]
     public void NoRoomForListsThatNobodyNamesIsNoneNotLess()
     {
         Assert.Throws<ArgumentOutOfRangeException>(() => Store(new StoreOptions { MaxUnreferencedBytes = -1 }));
