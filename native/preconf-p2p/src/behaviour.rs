@@ -54,7 +54,9 @@ impl Behaviour {
     ) -> Result<Self, StartError> {
         let local = keypair.public().to_peer_id();
         let identify = identify::Config::new(IDENTIFY_PROTOCOL.to_owned(), keypair.public())
-            .with_agent_version(config.agent_version.clone());
+            .with_agent_version(config.agent_version.clone())
+            // A request to a peer that has left would dial whatever addresses it named, private ones too.
+            .with_cache_size(0);
         Ok(Self {
             gater: gater::Behaviour::new(gate, config.caps),
             single: single::Behaviour::new(local),

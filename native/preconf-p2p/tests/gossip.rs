@@ -2,12 +2,14 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
+use futures::StreamExt;
+use libp2p::{gossipsub, identity::Keypair, swarm::SwarmEvent};
 use preconf_p2p::{
-    Author, Event, MessageIdMode, PublishOutcome, SubmitError, Topic, Verdict, gossip::MAX_PUBLISH_SIZE,
+    Author, Event, MessageIdMode, PublishOutcome, SubmitError, Topic, Verdict, gossip::MAX_PUBLISH_SIZE, topic_name,
 };
 
 mod common;
-use common::{TestNode, config, payload};
+use common::{TestNode, config, payload, raw};
 
 const LONG: Duration = Duration::from_secs(30);
 
@@ -184,6 +186,59 @@ async fn the_outbox_is_bounded_by_bytes() {
     }
     assert_eq!(a.handle.stats().outbox_bytes, 0);
     a.handle.publish(Topic::Commitments, payload(10, 900), 10, LONG).unwrap();
+}
+
+/// Its line was cut, and it noticed first.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_comes_back_before_it_was_missed_hears_what_is_subscribed_to() {
+    let mut node = TestNode::in_process(|_| {}).await;
+    let keypair = Keypair::generate_secp256k1();
+    let come = || raw::swarm(&keypair, raw::gossipsub(&keypair, 167_000, |_| {}));
+    let subscribed =
+        |event: &SwarmEvent<_>| matches!(event, SwarmEvent::Behaviour(gossipsub::Event::Subscribed { .. }));
+    let mut before = come();
+    before.dial(node.address()).unwrap();
+    while !subscribed(&before.next().await.unwrap()) {}
+    node.subscriptions_of(*before.local_peer_id()).await;
+
+    // The old connection stays open, and nobody is there any more.
+    let mut after = come();
+    after.dial(node.address()).unwrap();
+    let heard = async {
+        loop {
+            match after.next().await.unwrap() {
+                SwarmEvent::ConnectionClosed { .. } => after.dial(node.address()).unwrap(),
+                event if subscribed(&event) => return,
+                _ => {}
+            }
+        }
+    };
+    tokio::time::timeout(LONG, heard).await.expect("subscriptions in time");
+    drop(before);
+    node.stop().await;
+}
+
+/// Ids do not bind the topic, and gossipsub remembers those of all topics.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_came_under_a_foreign_topic_is_no_duplicate() {
+    let (mut honest, mut node) = (TestNode::in_process(|_| {}).await, TestNode::in_process(|_| {}).await);
+    honest.join(&mut node).await;
+    let keypair = Keypair::generate_secp256k1();
+    let mut hostile = raw::swarm(&keypair, raw::gossip_streams());
+    hostile.dial(node.address()).unwrap();
+    raw::until_connected(&mut hostile, node.id).await;
+    let (commitment, own) = (payload(1, 382), payload(2, 382));
+    let commitments = topic_name(167_000, Topic::Commitments);
+    let frame = raw::gossip_frame(&keypair, &[("/taiko/elsewhere", &commitment), (&commitments, &own)]);
+    hostile.behaviour_mut().send_request(&node.id, frame);
+    let hostile = tokio::spawn(async move { while hostile.next().await.is_some() {} });
+
+    // The second message is read after the first.
+    let first = node.next_gossip().await;
+    assert!(first.data == own && first.peer == keypair.public().to_peer_id());
+    send(&mut honest, &mut node, Topic::Commitments, commitment, 7).await;
+    hostile.abort();
+    tokio::join!(honest.stop(), node.stop());
 }
 
 #[tokio::test(flavor = "multi_thread")]

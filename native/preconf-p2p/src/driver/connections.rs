@@ -67,6 +67,20 @@ pub(super) struct Peer {
     pub(super) since: Instant,
     /// Why this node closes its connections.
     pub(super) closing: Option<&'static str>,
+    /// A further connection has come up beside one that was there.
+    pub(super) further: bool,
+    pub(super) announced: Announced,
+}
+
+/// What a peer says of itself in a minute: changes of its subscriptions, and who it is. Each is an event, and who reads events slowly
+/// loses others to them.
+const ANNOUNCEMENTS: u32 = 64;
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// How often a peer said something of itself since when.
+pub(super) struct Announced {
+    count: u32,
+    since: Instant,
 }
 
 /// One connection with a peer.
@@ -106,6 +120,7 @@ impl<S: EventSink> Driver<'_, S> {
             peer.dialled = dialled.or(peer.dialled.take());
             // Whatever was closed, the peer stays.
             peer.closing = None;
+            peer.further = true;
         } else {
             let peer = Peer {
                 ledger: self.ledgers.of(id),
@@ -124,6 +139,8 @@ impl<S: EventSink> Driver<'_, S> {
                 dialled,
                 since: self.now,
                 closing: None,
+                further: false,
+                announced: Announced { count: 0, since: self.now },
             };
             self.peers.insert(id, peer);
             self.shared.counters.peers.set(self.peers.len() as u64);
@@ -287,10 +304,31 @@ impl<S: EventSink> Driver<'_, S> {
 
     pub(super) fn on_subscription(&mut self, id: PeerId, topic: Topic, subscribed: bool) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
-        if std::mem::replace(&mut peer.subscribed[topic.index()], subscribed) != subscribed {
+        // It says what it said before: it has forgotten this node, whose gossipsub says so on a first connection alone. It would never
+        // learn what this node subscribes to, and send nothing.
+        if subscribed && peer.subscribed[topic.index()] && peer.further {
+            self.disconnect(id, "it came back and had forgotten this node");
+            return;
+        }
+        if std::mem::replace(&mut peer.subscribed[topic.index()], subscribed) != subscribed && self.may_announce(id) {
             self.sink.control(Event::PeerSubscription { peer: id, topic, subscribed });
             self.keep_if_wanted(id);
         }
+    }
+
+    /// Whether what a peer says of itself is told; one that says too much is let go.
+    pub(super) fn may_announce(&mut self, id: PeerId) -> bool {
+        let now = self.now;
+        let Some(Peer { announced, .. }) = self.peers.get_mut(&id) else { return false };
+        if now.saturating_duration_since(announced.since) >= MINUTE {
+            *announced = Announced { count: 0, since: now };
+        }
+        announced.count += 1;
+        let count = announced.count;
+        if count == ANNOUNCEMENTS + 1 {
+            self.disconnect(id, "it said too much of itself");
+        }
+        count <= ANNOUNCEMENTS
     }
 
     pub(super) fn on_pong(&mut self, id: PeerId, connection: ConnectionId) {

@@ -89,7 +89,7 @@ impl<S: EventSink> Driver<'_, S> {
 
     fn on_identify_event(&mut self, event: identify::Event) {
         match event {
-            identify::Event::Received { peer_id, info, .. } if self.peers.contains_key(&peer_id) => {
+            identify::Event::Received { peer_id, info, .. } if self.may_announce(peer_id) => {
                 self.on_identified(peer_id, &info);
                 self.sink.control(Event::PeerIdentified {
                     peer: peer_id,

@@ -100,6 +100,13 @@ impl Driver<'_, Sink> {
         self.net.swarm.dial(options).unwrap();
         let is_up = |driver: &Self| driver.links(other).contains(&connection);
         self.until("connected", is_up).await;
+        // There too: one that closes before it saw the next would have forgotten this node.
+        while other.handle.stats().connections < self.links(other).len() as u64 {
+            tokio::select! {
+                event = self.net.swarm.select_next_some() => self.on_swarm_event(event),
+                () = tokio::time::sleep(Duration::from_millis(5)) => {}
+            }
+        }
         connection
     }
 
@@ -177,6 +184,26 @@ async fn a_peer_that_comes_again_while_its_old_connection_closes_is_watched_on()
     assert_eq!(driver.peers[&other.id].closing, None);
     driver.net.swarm.close_connection(old);
     driver.until("closed", |driver| driver.links(&other) == [new]).await;
+    other.stop().await;
+}
+
+#[tokio::test]
+async fn a_peer_that_says_too_much_of_itself_is_let_go() {
+    let (other, mut sink) = (Other::start(), Sink::default());
+    let (node, _handle) = Node::build(config()).unwrap();
+    let (mut driver, _closing) = node.driver(&mut sink);
+    driver.connect(&other).await;
+    let told = |driver: &Driver<'_, Sink>| {
+        driver.sink.0.iter().filter(|event| matches!(event, Event::PeerSubscription { .. })).count()
+    };
+    for minute in 1..=3 {
+        (0..40).for_each(|change| driver.on_subscription(other.id, Topic::TxLists, change % 2 == 0));
+        assert_eq!((told(&driver), driver.peers[&other.id].closing), (40 * minute, None));
+        driver.now += Duration::from_secs(60);
+    }
+    (0..5000).for_each(|change| driver.on_subscription(other.id, Topic::TxLists, change % 2 == 0));
+    assert_eq!(told(&driver), 120 + 64);
+    driver.until("let go", |driver| !driver.peers.contains_key(&other.id)).await;
     other.stop().await;
 }
 

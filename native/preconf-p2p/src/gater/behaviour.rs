@@ -45,7 +45,9 @@ struct Open {
 pub(crate) struct Behaviour {
     gate: Arc<Gate>,
     caps: ConnectionCaps,
-    pending_in: HashSet<ConnectionId>,
+    /// With the range that each comes from, if it has an owner.
+    pending_in: HashMap<ConnectionId, Option<Subnet>>,
+    pending_of_subnet: HashMap<Subnet, u32>,
     pending_out: HashSet<ConnectionId>,
     open: HashMap<ConnectionId, Open>,
     per_peer: HashMap<PeerId, u32>,
@@ -59,7 +61,8 @@ impl Behaviour {
         Self {
             gate,
             caps,
-            pending_in: HashSet::new(),
+            pending_in: HashMap::new(),
+            pending_of_subnet: HashMap::new(),
             pending_out: HashSet::new(),
             open: HashMap::new(),
             per_peer: HashMap::new(),
@@ -145,7 +148,7 @@ impl Behaviour {
                 self.limit(caps.established_outgoing, self.outbound(), Reason::EstablishedOutgoing, Some(address))?;
             } else {
                 self.limit(caps.established_incoming, self.inbound, Reason::EstablishedIncoming, Some(address))?;
-                let share = caps.established_incoming.map(|cap| (cap / 4).max(LEAST_OF_SUBNET));
+                let share = share_of(caps.established_incoming);
                 let of_subnet = ip_in(address).and_then(owned_subnet).and_then(|subnet| self.of_subnet.get(&subnet));
                 self.limit(share, of_subnet.copied().unwrap_or(0), Reason::EstablishedPerSubnet, Some(address))?;
             }
@@ -171,6 +174,12 @@ impl Behaviour {
         }
     }
 
+    fn no_longer_pending(&mut self, id: ConnectionId) {
+        if let Some(subnet) = self.pending_in.remove(&id).flatten() {
+            release(&mut self.pending_of_subnet, &subnet);
+        }
+    }
+
     fn on_closed(&mut self, id: ConnectionId) {
         let Some(open) = self.open.remove(&id) else { return };
         if !open.outbound {
@@ -181,6 +190,11 @@ impl Behaviour {
         }
         release(&mut self.per_peer, &open.peer);
     }
+}
+
+/// How much of a cap one owner of addresses may have.
+fn share_of(cap: Option<u32>) -> Option<u32> {
+    cap.map(|cap| (cap / 4).max(LEAST_OF_SUBNET))
 }
 
 /// One less of `key`.
@@ -215,7 +229,14 @@ impl NetworkBehaviour for Behaviour {
         self.check_memory(Some(remote))?;
         let pending = self.pending_in.len() as u32;
         self.limit(self.caps.pending_incoming, pending, Reason::PendingIncoming, Some(remote))?;
-        self.pending_in.insert(id);
+        // Or one owner of addresses that begins many and ends none would keep everybody out.
+        let subnet = ip_in(remote).and_then(owned_subnet);
+        let of_subnet = subnet.and_then(|subnet| self.pending_of_subnet.get(&subnet)).copied().unwrap_or(0);
+        self.limit(share_of(self.caps.pending_incoming), of_subnet, Reason::PendingIncoming, Some(remote))?;
+        self.pending_in.insert(id, subnet);
+        if let Some(subnet) = subnet {
+            *self.pending_of_subnet.entry(subnet).or_insert(0) += 1;
+        }
         Ok(())
     }
 
@@ -226,7 +247,7 @@ impl NetworkBehaviour for Behaviour {
         _: &Multiaddr,
         remote: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        self.pending_in.remove(&id);
+        self.no_longer_pending(id);
         self.check_established(&peer, remote, false)
     }
 
@@ -276,7 +297,7 @@ impl NetworkBehaviour for Behaviour {
                 self.pending_out.remove(&connection_id);
             }
             FromSwarm::ListenFailure(ListenFailure { connection_id, .. }) => {
-                self.pending_in.remove(&connection_id);
+                self.no_longer_pending(connection_id);
             }
             _ => {}
         }
@@ -344,6 +365,29 @@ mod tests {
         assert_eq!(net.let_in(1, |_| "1.2.3.5".to_owned()), 0, "the protected peer's counts");
         assert_eq!(net.let_in(30, |n| format!("2606:4700:0:{:x}::1", n)), 25, "a /56");
         assert_eq!(net.let_in(1, |_| "2606:4700:0:100::1".to_owned()), 1, "another /56");
+    }
+
+    #[test]
+    fn who_begins_many_connections_and_ends_none_keeps_nobody_out() {
+        let mut net = Net::new(100, PeerId::random());
+        let begin = |net: &mut Net, ip: &str| {
+            let id = ConnectionId::new_unchecked(net.next);
+            net.next += 1;
+            let remote = format!("/ip4/{ip}/tcp/1").parse().unwrap();
+            net.behaviour.handle_pending_inbound_connection(id, &Multiaddr::empty(), &remote).ok().map(|()| id)
+        };
+        let begun: Vec<_> = (0..40).filter_map(|n| begin(&mut net, &format!("1.2.3.{n}"))).collect();
+        assert_eq!(begun.len(), 10, "a quarter");
+        assert!(begin(&mut net, "9.9.9.9").is_some());
+        net.behaviour.no_longer_pending(begun[0]);
+        assert!(begin(&mut net, "1.2.3.4").is_some() && begin(&mut net, "1.2.3.4").is_none());
+        begun[1..].iter().for_each(|id| net.behaviour.no_longer_pending(*id));
+        assert_eq!((net.behaviour.pending_in.len(), net.behaviour.pending_of_subnet.len()), (2, 2));
+        assert_eq!(
+            (0..40).filter(|_| begin(&mut net, "127.0.0.1").is_some()).count(),
+            38,
+            "none of these has an owner"
+        );
     }
 
     #[test]

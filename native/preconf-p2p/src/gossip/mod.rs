@@ -1,9 +1,11 @@
 //! gossipsub as the network runs it: message ids, configuration, peer scores, topics.
 
+use std::io;
+
 use libp2p::{
     gossipsub::{
-        self, IdentTopic, IdentityTransform, MaxCountSubscriptionFilter, MessageAuthenticity,
-        WhitelistSubscriptionFilter,
+        self, DataTransform, IdentTopic, MaxCountSubscriptionFilter, Message, MessageAuthenticity, RawMessage,
+        TopicHash, WhitelistSubscriptionFilter,
     },
     identity::Keypair,
 };
@@ -26,8 +28,26 @@ pub const MAX_GOSSIP_SIZE: usize = 10 << 20;
 pub const MAX_PUBLISH_SIZE: usize = MAX_GOSSIP_SIZE - (16 << 10);
 
 /// gossipsub, with only the network's topics let through.
-pub(crate) type Gossipsub =
-    gossipsub::Behaviour<IdentityTransform, MaxCountSubscriptionFilter<WhitelistSubscriptionFilter>>;
+pub(crate) type Gossipsub = gossipsub::Behaviour<OwnTopics, MaxCountSubscriptionFilter<WhitelistSubscriptionFilter>>;
+
+/// Lets through what is of these topics, before it has an id: gossipsub remembers the ids of all topics' messages, and for a while the
+/// messages, also of those that it gives to nobody. Where ids do not bind the topic, a peer that sends a commitment's bytes under a topic
+/// of its own would have the commitment taken for a duplicate.
+pub(crate) struct OwnTopics([TopicHash; Topic::ALL.len()]);
+
+impl DataTransform for OwnTopics {
+    fn inbound_transform(&self, message: RawMessage) -> io::Result<Message> {
+        if !self.0.contains(&message.topic) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a topic that nobody here asked for"));
+        }
+        let RawMessage { source, data, sequence_number, topic, .. } = message;
+        Ok(Message { source, data, sequence_number, topic })
+    }
+
+    fn outbound_transform(&self, _: &TopicHash, data: Vec<u8>) -> io::Result<Vec<u8>> {
+        Ok(data)
+    }
+}
 
 /// Subscriptions taken from one RPC; a reference node announces at most six topics.
 const MAX_SUBSCRIPTIONS_PER_RPC: usize = 100;
@@ -45,10 +65,11 @@ pub(crate) fn behaviour(config: &Config, identity: &Keypair) -> Result<Gossipsub
         max_subscribed_topics: topics.len(),
         max_subscriptions_per_request: MAX_SUBSCRIPTIONS_PER_RPC,
     };
-    let mut gossip = gossipsub::Behaviour::new_with_subscription_filter(
+    let mut gossip = gossipsub::Behaviour::new_with_subscription_filter_and_transform(
         MessageAuthenticity::Signed(author),
         gossipsub_config,
         filter,
+        OwnTopics(topics.each_ref().map(IdentTopic::hash)),
     )
     .map_err(|error| StartError::Gossip(error.to_owned()))?;
     gossip

@@ -142,6 +142,43 @@ pub fn requests_of(manner: Verbatim, chain_id: u64, protocol: Protocol) -> reque
     request_response::Behaviour::with_codec(manner, [(name, ProtocolSupport::Full)], config)
 }
 
+/// A peer that writes what it likes to gossipsub's streams.
+pub fn gossip_streams() -> request_response::Behaviour<Verbatim> {
+    let name = StreamProtocol::new("/meshsub/1.1.0");
+    request_response::Behaviour::with_codec(
+        Verbatim::Prompt,
+        [(name, ProtocolSupport::Outbound)],
+        request_response::Config::default(),
+    )
+}
+
+/// One frame of gossipsub with these messages, each under its topic, all signed by `keypair`.
+pub fn gossip_frame(keypair: &Keypair, messages: &[(&str, &[u8])]) -> Vec<u8> {
+    let field = |tag: u8, bytes: &[u8]| [&[tag][..], &length(bytes.len()), bytes].concat();
+    let rpc: Vec<u8> = messages
+        .iter()
+        .zip(1u64..)
+        .flat_map(|((topic, data), number)| {
+            let author = keypair.public().to_peer_id().to_bytes();
+            let unsigned = [
+                field(0x0a, &author),
+                field(0x12, data),
+                field(0x1a, &number.to_be_bytes()),
+                field(0x22, topic.as_bytes()),
+            ]
+            .concat();
+            let signature = keypair.sign(&[b"libp2p-pubsub:", &unsigned[..]].concat()).unwrap();
+            field(0x12, &[unsigned, field(0x2a, &signature)].concat())
+        })
+        .collect();
+    [length(rpc.len()), rpc].concat()
+}
+
+fn length(len: usize) -> Vec<u8> {
+    let (bytes, used) = preconf_p2p::reqresp::encode_length(len.try_into().unwrap());
+    bytes[..used].to_vec()
+}
+
 /// Listens on a fresh in-process address and returns it, with the peer id.
 pub fn listen<B: NetworkBehaviour>(swarm: &mut Swarm<B>) -> Multiaddr {
     let address: Multiaddr = super::memory().parse().unwrap();
