@@ -65,9 +65,9 @@ function Get-SourcesList {
         $folder = $folders.Pop()
         foreach ($path in [IO.Directory]::GetDirectories([IO.Path]::Combine($root, $folder))) {
             $name = $folder + '/' + [IO.Path]::GetFileName($path)
-            $built = ($name -cmatch '^native/.*/target$' -and $name -cnotmatch '^native/.*/src/') -or $name -ceq 'native/target' -or
+            $leftOut = ($name -cmatch '^native/.*/target$' -and $name -cnotmatch '^native/.*/src/') -or $name -ceq 'native/target' -or
                 $name -ceq 'native/preconf-bench' -or $name -ceq 'native/preconf-native/fuzz'
-            if (-not $built) { $folders.Push($name) }
+            if (-not $leftOut) { $folders.Push($name) }
         }
         foreach ($path in [IO.Directory]::GetFiles([IO.Path]::Combine($root, $folder))) { $found.Add($folder + '/' + [IO.Path]::GetFileName($path)) }
     }

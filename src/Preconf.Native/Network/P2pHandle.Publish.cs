@@ -124,7 +124,7 @@ public sealed partial class P2pHandle
         core.Forwarded.Add(in named);
 
         // The caller's bytes are the caller's again once the task ends; readers of the event come later.
-        RawTxListGossip told = new(named, TryKept(core.Store, in named, out ReadOnlyMemory<byte> kept) ? kept : bytes.ToArray());
+        RawTxListGossip told = new(named, Told(core.Store, in named, bytes));
         Span<byte> head = stackalloc byte[TxListCodec.FixedSize];
         TxListCodec.WriteHead(in named, head);
         NetworkEvent published = new(NetworkEventKind.Published, core.LocalPeerId, told)
@@ -137,18 +137,21 @@ public sealed partial class P2pHandle
     }
 
     // What a store can't read again is published all the same.
-    private static bool TryKept(ICommitmentStore store, in Bytes32 hash, out ReadOnlyMemory<byte> kept)
+    private static ReadOnlyMemory<byte> Told(ICommitmentStore store, in Bytes32 hash, ReadOnlySpan<byte> txList)
     {
         try
         {
-            return store.TryGetTxList(in hash, out kept);
+            return KeptOrCopied(store, in hash, txList);
         }
         catch (Exception)
         {
-            kept = default;
-            return false;
+            return txList.ToArray();
         }
     }
+
+    // A txlist in memory that stays: the store's own, if it took the list.
+    private static ReadOnlyMemory<byte> KeptOrCopied(ICommitmentStore store, in Bytes32 hash, ReadOnlySpan<byte> txList) =>
+        store.TryGetTxList(in hash, out ReadOnlyMemory<byte> kept) ? kept : txList.ToArray();
 
     private static ValueTask<PublishResult> Submit(NodeCore core, in NetworkEvent published, ReadOnlySpan<byte> head, ReadOnlySpan<byte> body, CancellationToken cancellationToken)
     {

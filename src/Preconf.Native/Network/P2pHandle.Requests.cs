@@ -205,10 +205,7 @@ public sealed partial class P2pHandle
         {
             core.Reputation.Report(peer.Id, ReputationReason.Answered);
             core.Store.AddTxList(in wanted, view.TxList);
-            if (!core.Store.TryGetTxList(in wanted, out kept))
-            {
-                kept = view.TxList.ToArray();
-            }
+            kept = KeptOrCopied(core.Store, in wanted, view.TxList);
         }
 
         RawTxListGossip? held = kept.IsEmpty ? null : new RawTxListGossip(wanted, kept);

@@ -1,14 +1,9 @@
 //! A request's or an answer's frame as it comes from a peer, in pieces of any size: what is read is what an independent reading of
 //! the same bytes says, nothing is read past the frame, and the C ABI's decoder agrees.
 
-use std::{
-    io,
-    pin::Pin,
-    ptr,
-    task::{Context, Poll},
-};
+use std::ptr;
 
-use futures::{AsyncRead, executor::block_on};
+use futures::executor::block_on;
 use preconf_native::{abi::PcnStatus, exports::wire};
 use preconf_p2p::{
     Protocol,
@@ -16,31 +11,10 @@ use preconf_p2p::{
     reqresp::{Direction, FrameError, frame_cap, read_frame},
 };
 
-use crate::reached;
+use crate::{pieces::Pieces, reached};
 
 /// What its inputs come to.
 pub(crate) const ENDS: &[&str] = &["whole", "large", "empty", "cut", "bad length", "over the cap"];
-
-/// Gives the bytes in pieces of at most so many, then the end; every second time it says that nothing has come yet.
-struct Pieces<'a> {
-    left: &'a [u8],
-    most: usize,
-    waits: bool,
-}
-
-impl AsyncRead for Pieces<'_> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.waits = !self.waits;
-        if self.waits {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        let (now, later) = self.left.split_at(self.left.len().min(self.most).min(buf.len()));
-        buf[..now.len()].copy_from_slice(now);
-        self.left = later;
-        Poll::Ready(Ok(now.len()))
-    }
-}
 
 /// What a frame at the start of `data` is: its payload and what follows, or how reading it must fail.
 enum Expected<'a> {
@@ -86,7 +60,7 @@ pub(crate) fn run(data: &[u8]) {
     let response = kind / 3 % 2;
     let direction = if response == 1 { Direction::Response } else { Direction::Request };
     let cap = frame_cap(protocol, direction);
-    let mut io = Pieces { left: data, most: (usize::from(*most) + 1) << (most % 8), waits: false };
+    let mut io = Pieces::new(data, (usize::from(*most) + 1) << (most % 8), None);
     let read = block_on(read_frame(&mut io, cap));
     let expected = expected(data, cap);
     match (&read, &expected) {

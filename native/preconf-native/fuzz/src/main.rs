@@ -8,6 +8,7 @@
 mod frame;
 mod gossip;
 mod negotiation;
+mod pieces;
 mod record;
 mod ring;
 mod text;

@@ -3,15 +3,13 @@
 
 use std::{
     io,
-    pin::Pin,
     task::{Context, Poll, Waker},
 };
 
 use arbitrary::{Arbitrary, Unstructured};
-use futures::AsyncRead;
 use preconf_p2p::fuzzing::Negotiating;
 
-use crate::reached;
+use crate::{pieces::Pieces, reached};
 
 /// What its inputs come to.
 pub(crate) const ENDS: &[&str] = &["another protocol", "accepted", "ended", "broken", "refused", "another greeting"];
@@ -39,31 +37,6 @@ struct Case {
 
 fn line(name: &str) -> Vec<u8> {
     [b"\x13/multistream/1.0.0\n", &[name.len() as u8 + 1][..], name.as_bytes(), b"\n"].concat()
-}
-
-struct Answer<'a> {
-    left: &'a [u8],
-    step: usize,
-    waits: bool,
-    end: Option<io::ErrorKind>,
-}
-
-impl AsyncRead for Answer<'_> {
-    fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.waits = !self.waits;
-        if self.waits {
-            return Poll::Pending;
-        }
-        if self.left.is_empty()
-            && let Some(end) = self.end
-        {
-            return Poll::Ready(Err(end.into()));
-        }
-        let (now, later) = self.left.split_at(self.left.len().min(self.step).min(buf.len()));
-        buf[..now.len()].copy_from_slice(now);
-        self.left = later;
-        Poll::Ready(Ok(now.len()))
-    }
 }
 
 pub(crate) fn run(data: &[u8]) {
@@ -114,7 +87,7 @@ fn confirm(negotiating: &mut Negotiating, settled: &[u8], case: &Case) {
         (_, true) => Some(io::ErrorKind::TimedOut),
         _ => None,
     };
-    let mut io = Answer { left: &answer, step: usize::from(case.step) + 1, waits: false, end: end_of_stream };
+    let mut io = Pieces::new(&answer, usize::from(case.step) + 1, end_of_stream);
     let mut cx = Context::from_waker(Waker::noop());
     let end = loop {
         if !negotiating.is_open() {

@@ -21,6 +21,12 @@ struct Entry {
     value: Value,
 }
 
+impl Entry {
+    fn key(&self) -> &'static str {
+        KEYS[usize::from(self.key) % KEYS.len()]
+    }
+}
+
 #[derive(Arbitrary, Debug)]
 enum Value {
     V4([u8; 4]),
@@ -65,10 +71,10 @@ fn string(bytes: &[u8]) -> Vec<u8> {
 
 pub(crate) fn run(data: &[u8]) {
     let Ok(entries) = Vec::<Entry>::arbitrary(&mut Unstructured::new(data)) else { return };
-    let pairs = entries.iter().map(|entry| (KEYS[usize::from(entry.key) % KEYS.len()], entry.value.encode()));
+    let pairs = entries.iter().map(|entry| (entry.key(), entry.value.encode()));
     // What is no record never gets so far.
     let Some(Read { peer, all, public, same }) = read_record(pairs, CHAIN) else { return };
-    let said = entries.iter().rev().find(|entry| KEYS[usize::from(entry.key) % KEYS.len()] == "preconf");
+    let said = entries.iter().rev().find(|entry| entry.key() == "preconf");
     match said.map(|entry| &entry.value) {
         None => assert_eq!(same, None),
         // It may be written in other ways.
