@@ -51,11 +51,14 @@ public sealed class TestNet : IAsyncDisposable
 
     public Task<P2pNode> StartAsync(string listen) => StartAsync(Config(listen));
 
+    /// <summary>Dials, and waits until each side counts the other and knows it as a subscriber: others they have do not make up for that.</summary>
     public static async Task ConnectAsync(P2pNode from, P2pNode to)
     {
         await from.Handle.DialAsync(to.Handle.DialableAddresses[0]).WaitAsync(Patience);
-        await from.Handle.WaitForSubscriberAsync(Patience);
-        await to.Handle.WaitForSubscriberAsync(Patience);
+        await LifecycleTests.UntilAsync(() => Reaches(from, to) && Reaches(to, from));
+
+        static bool Reaches(P2pNode node, P2pNode other) =>
+            node.Handle.Peers.Any(peer => peer.Id.Equals(other.LocalPeerId) && peer is { CommitmentsTopic: true, TxListsTopic: true });
     }
 
     public async Task<(P2pNode A, P2pNode B)> PairAsync(string listen = Tcp)
