@@ -3,6 +3,7 @@ using Preconf.Native.Interop;
 using Preconf.Native.Protocol;
 using Preconf.Native.Reputation;
 using Preconf.Native.Ssz;
+using Preconf.Native.Storage;
 using Preconf.Native.Types;
 using Preconf.Native.Validation;
 
@@ -13,6 +14,9 @@ public sealed partial class P2pHandle
 {
     // Below this, handing half of the recoveries to another core costs more than it saves.
     private const int ParallelRecoveryFrom = 32;
+
+    /// <summary>The hash of a txlist of no bytes: there is nothing to ask for, and an answer with no bytes says that its sender does not have it.</summary>
+    internal static readonly Bytes32 NoTxListBytes = Keccak256.Hash([]);
 
     /// <summary>Asks a peer for its head. A head is a claim: it counts once a commitment under it is valid.</summary>
     /// <param name="peer">Whom; null: the peer that answers best.</param>
@@ -27,10 +31,11 @@ public sealed partial class P2pHandle
     }
 
     /// <summary>
-    /// Asks a peer for commitments from a block on. Each is validated: what is accepted is stored; what is ignored (a high s) or pending (a schedule not known yet) is left
-    /// out, stored nowhere, told in <see cref="CommitmentsAnswer.Skipped"/>, and no fault of the peer; one that only a faulty sender can have sent refuses the
-    /// whole answer: nothing of it is stored, and the peer is penalised. A request that names no peer goes on to others when an answer is refused, fails or is
-    /// empty, until one has something, nobody is left who may have it, or <see cref="P2pConfig.RequestAttempts"/> were asked.
+    /// Asks a peer for commitments from a block on. Each is validated: what is accepted is stored; what is ignored (a high s), pending (a schedule not known yet) or
+    /// signed by one who may not sign now (who may was another question when the peer took it) is left out, stored nowhere, told in
+    /// <see cref="CommitmentsAnswer.Skipped"/>, and no fault of the peer; one that only a faulty sender can have sent refuses the whole answer: nothing of it is
+    /// stored, and the peer is penalised. A request that names no peer goes on to others when an answer is refused, fails or has nothing that is accepted,
+    /// until one has something, nobody is left who may have it, or <see cref="P2pConfig.RequestAttempts"/> were asked.
     /// </summary>
     /// <param name="startBlock">The first block wanted.</param>
     /// <param name="maxCount">How many at most, 1 to 256.</param>
@@ -54,7 +59,7 @@ public sealed partial class P2pHandle
             RequestProtocol.Commitments, request, (core, from, data) => ReadCommitments(core, from, in wanted, data))
         {
             FirstBlock = startBlock,
-            Satisfied = static answer => answer.LastBlock is not null,
+            Satisfied = static answer => answer.Count != 0,
         };
         return AskAsync(question, peer, cancellationToken);
     }
@@ -131,23 +136,20 @@ public sealed partial class P2pHandle
             if (commitments[i] == answer[kept])
             {
                 Bytes32 hash = PreconfSigning.PreconfirmationHash(view.SszOf(i)[..PreconfirmationCodec.Size]);
-                core.Store.AddCommitment(in commitments[i], in hash, in signers[i]);
+                core.Store.AddCommitment(in commitments[i], in hash, in signers[i], StoreOrigin.Answer);
                 kept++;
             }
         }
 
-        // An empty answer is no fault, and nothing to be thanked for: anyone can give it.
+        // An answer with nothing that is accepted is no fault, and nothing to be thanked for: anyone can give it.
         if (commitments.Length == 0)
         {
             peer.Holdings.Lacks(wanted.StartBlockNumber);
         }
-        else
-        {
-            core.Reputation.Report(peer.Id, ReputationReason.Answered);
-        }
 
         if (answer.Count != 0)
         {
+            core.Reputation.Report(peer.Id, ReputationReason.Answered);
             peer.Knows(answer[answer.Count - 1].Commitment.Preconf.BlockNumber);
         }
 
@@ -155,11 +157,11 @@ public sealed partial class P2pHandle
         return answer;
     }
 
-    // Something is not to be accepted and nobody's fault: a list is judged by its worst, so each is asked about by itself.
+    // Something is not to be accepted and perhaps nobody's fault: a list is judged by its worst, so each is asked about by itself.
     private static CommitmentsAnswer Sift(
         NodeCore core, PeerEntry peer, SignedCommitment[] commitments, Address[] signers, bool[] recovered, ValidationOutcome whole)
     {
-        if (whole.Verdict == ValidationVerdict.Reject || whole.Element is null)
+        if (whole.Element is null || (whole.Verdict == ValidationVerdict.Reject && !IsMatterOfTime(whole.Reason)))
         {
             throw Invalid(core, RequestProtocol.Commitments, peer.Id, whole);
         }
@@ -175,8 +177,12 @@ public sealed partial class P2pHandle
                 case ValidationVerdict.Accept:
                     accepted.Add(commitment);
                     break;
-                case ValidationVerdict.Reject:
+                case ValidationVerdict.Reject when !IsMatterOfTime(outcome.Reason):
                     throw Invalid(core, RequestProtocol.Commitments, peer.Id, outcome.ForElement(i));
+                case ValidationVerdict.Reject:
+                    ValidationOutcome nobodys = ValidationOutcome.Ignore(outcome.Reason, outcome.Signer, outcome.Detail);
+                    skipped.Add(new SkippedCommitment(commitment, nobodys.ForElement(i)));
+                    break;
                 default:
                     skipped.Add(new SkippedCommitment(commitment, outcome.ForElement(i)));
                     break;
@@ -185,6 +191,9 @@ public sealed partial class P2pHandle
 
         return new CommitmentsAnswer([.. accepted], skipped);
     }
+
+    // Whoever kept it may have taken it when its signer was the one to sign: history proves nothing against who serves it.
+    private static bool IsMatterOfTime(ValidationReason reason) => reason is ValidationReason.WrongSigner or ValidationReason.WrongSlotEnd;
 
     private static GetRawTxListResponse ReadTxList(NodeCore core, PeerEntry peer, in Bytes32 wanted, ReadOnlySpan<byte> data)
     {
@@ -204,7 +213,7 @@ public sealed partial class P2pHandle
         if (!view.TxList.IsEmpty)
         {
             core.Reputation.Report(peer.Id, ReputationReason.Answered);
-            core.Store.AddTxList(in wanted, view.TxList);
+            core.Store.AddTxList(in wanted, view.TxList, StoreOrigin.Answer);
             kept = KeptOrCopied(core.Store, in wanted, view.TxList);
         }
 

@@ -136,7 +136,10 @@ internal sealed class CommitmentSlab
         return buckets;
     }
 
-    /// <summary>What is kept beside the SSZ. <see cref="Next"/> is the next older value of the block, or the next free record.</summary>
+    /// <summary>
+    /// What is kept beside the SSZ. <see cref="Next"/> is the next value of the block, which gives way before this one, or the next free record;
+    /// <see cref="Answered"/> says that it has only been had on request so far.
+    /// </summary>
     internal record struct Record
     {
         public Bytes32 Hash;
@@ -144,5 +147,6 @@ internal sealed class CommitmentSlab
         public Address Signer;
         public long At;
         public int Next;
+        public bool Answered;
     }
 }

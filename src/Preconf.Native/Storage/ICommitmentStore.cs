@@ -14,8 +14,21 @@ public enum StoreResult
     /// <summary>Kept beside another signed value of the same block, and served instead of it. The other stays: it may be evidence.</summary>
     Superseded,
 
+    /// <summary>Kept beside another signed value of the same block, which goes on being served: an answer does not say which of them is the later.</summary>
+    Beside,
+
     /// <summary>Not kept: below what the store still holds, too old to come again, or larger than its bounds.</summary>
     Refused,
+}
+
+/// <summary>How something that is handed to a store was come by.</summary>
+public enum StoreOrigin
+{
+    /// <summary>Heard by gossip, or published here: of those of its block the latest.</summary>
+    Live,
+
+    /// <summary>Given by a peer on request: what that peer holds, of whatever age.</summary>
+    Answer,
 }
 
 /// <summary>A commitment as it is held.</summary>
@@ -39,12 +52,16 @@ public readonly record struct StoreStats(int Blocks, int Commitments, int TxList
 /// </summary>
 public interface ICommitmentStore
 {
-    /// <summary>Keeps a validated commitment. The latest validated value of a block is the one served (protocol, section 4).</summary>
+    /// <summary>
+    /// Keeps a validated commitment. The latest validated value of a block is the one served (protocol, section 4): one from an answer is served only where
+    /// there is no other, until it is heard live.
+    /// </summary>
     /// <param name="commitment">The signed value.</param>
     /// <param name="preconfirmationHash">keccak256 of its preconfirmation's SSZ.</param>
     /// <param name="signer">Who signed.</param>
+    /// <param name="origin">How it was come by.</param>
     /// <returns>What became of it.</returns>
-    StoreResult AddCommitment(in SignedCommitment commitment, in Bytes32 preconfirmationHash, in Address signer);
+    StoreResult AddCommitment(in SignedCommitment commitment, in Bytes32 preconfirmationHash, in Address signer, StoreOrigin origin = StoreOrigin.Live);
 
     /// <summary>The served commitment of a block.</summary>
     /// <param name="blockNumber">The block.</param>
@@ -70,11 +87,14 @@ public interface ICommitmentStore
     /// <returns>How many were written; blocks not held are left out.</returns>
     int GetCommitments(UInt256 startBlock, int maxCount, Span<byte> destination);
 
-    /// <summary>Keeps a txlist whose hash was checked; copies the bytes once.</summary>
+    /// <summary>
+    /// Keeps a txlist whose hash was checked; copies the bytes once. One from an answer pushes out none of a higher block: it is refused where it would.
+    /// </summary>
     /// <param name="hash">keccak256 of the bytes.</param>
     /// <param name="txList">The bytes.</param>
+    /// <param name="origin">How it was come by.</param>
     /// <returns>What became of it.</returns>
-    StoreResult AddTxList(in Bytes32 hash, ReadOnlySpan<byte> txList);
+    StoreResult AddTxList(in Bytes32 hash, ReadOnlySpan<byte> txList, StoreOrigin origin = StoreOrigin.Live);
 
     /// <summary>A txlist's bytes, valid for as long as the caller holds them.</summary>
     /// <param name="hash">Its hash.</param>

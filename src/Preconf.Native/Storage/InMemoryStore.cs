@@ -36,7 +36,7 @@ public sealed class InMemoryStore : ICommitmentStore
     }
 
     /// <inheritdoc/>
-    public StoreResult AddCommitment(in SignedCommitment commitment, in Bytes32 preconfirmationHash, in Address signer)
+    public StoreResult AddCommitment(in SignedCommitment commitment, in Bytes32 preconfirmationHash, in Address signer, StoreOrigin origin = StoreOrigin.Live)
     {
         Span<byte> ssz = stackalloc byte[SignedCommitmentCodec.Size];
         SignedCommitmentCodec.Encode(in commitment, ssz);
@@ -48,6 +48,7 @@ public sealed class InMemoryStore : ICommitmentStore
             Signer = signer,
             At = _time.GetUtcNow().UtcTicks,
             Next = None,
+            Answered = origin == StoreOrigin.Answer,
         };
         lock (_gate)
         {
@@ -116,13 +117,13 @@ public sealed class InMemoryStore : ICommitmentStore
     }
 
     /// <inheritdoc/>
-    public StoreResult AddTxList(in Bytes32 hash, ReadOnlySpan<byte> txList)
+    public StoreResult AddTxList(in Bytes32 hash, ReadOnlySpan<byte> txList, StoreOrigin origin = StoreOrigin.Live)
     {
         long now = _time.GetUtcNow().UtcTicks;
         lock (_gate)
         {
             DropAged();
-            StoreResult expected = _shelf.Foretell(in hash, txList.Length);
+            StoreResult expected = _shelf.Foretell(in hash, txList.Length, origin, now);
             if (expected != StoreResult.Added)
             {
                 return expected;
@@ -132,7 +133,7 @@ public sealed class InMemoryStore : ICommitmentStore
         byte[] copy = TxListShelf.Copy(txList);
         lock (_gate)
         {
-            return _shelf.Add(in hash, copy, now);
+            return _shelf.Add(in hash, copy, origin, now);
         }
     }
 
@@ -220,7 +221,7 @@ public sealed class InMemoryStore : ICommitmentStore
         }
 
         _blocks.Insert(position, in block, _slab.Add(ssz, in record));
-        Reference(in record);
+        Reference(in record, in block);
         return StoreResult.Added;
     }
 
@@ -228,29 +229,26 @@ public sealed class InMemoryStore : ICommitmentStore
     {
         int served = _blocks[position].Slot;
         int values = 0;
-        int oldest = None;
+        (int oldest, int before) = (None, None);
         for (int slot = served; slot != None; slot = _slab[slot].Next)
         {
             if (_slab.Ssz(slot).SequenceEqual(ssz))
             {
-                return StoreResult.Duplicate;
+                return _slab[slot].Answered && !record.Answered ? Hear(position, slot, oldest) : StoreResult.Duplicate;
             }
 
             values++;
-            oldest = slot;
+            (before, oldest) = (oldest, slot);
         }
 
         if (values >= _options.MaxCommitmentsPerBlock)
         {
-            if (oldest == served)
+            if (record.Answered && oldest == served)
             {
-                served = None;
-            }
-            else
-            {
-                Unlink(served, oldest);
+                return StoreResult.Refused;
             }
 
+            Unlink(position, oldest, before);
             Drop(oldest);
         }
         else if (position == 0 && _blocks.Count > 1 && _slab.Count >= _options.MaxCommitments)
@@ -259,26 +257,48 @@ public sealed class InMemoryStore : ICommitmentStore
             return StoreResult.Refused;
         }
 
-        record.Next = served;
-        _blocks[position].Slot = _slab.Add(ssz, in record);
-        Reference(in record);
+        Link(position, _slab.Add(ssz, in record), record.Answered ? _blocks[position].Slot : None);
+        Reference(in record, _blocks[position].Block);
         while (_slab.Count > _options.MaxCommitments && _blocks.Count > 1)
         {
             DropLowest();
         }
 
+        return record.Answered ? StoreResult.Beside : StoreResult.Superseded;
+    }
+
+    // What was had by a request is heard live: only now it is known to be later than what was heard before.
+    private StoreResult Hear(int position, int slot, int before)
+    {
+        _slab[slot].Answered = false;
+        if (before == None)
+        {
+            return StoreResult.Duplicate;
+        }
+
+        Unlink(position, slot, before);
+        Link(position, slot, None);
         return StoreResult.Superseded;
     }
 
-    private void Unlink(int first, int last)
+    private void Link(int position, int slot, int before)
     {
-        int slot = first;
-        while (_slab[slot].Next != last)
-        {
-            slot = _slab[slot].Next;
-        }
+        _slab[slot].Next = before == None ? _blocks[position].Slot : _slab[before].Next;
+        Follow(position, before, slot);
+    }
 
-        _slab[slot].Next = None;
+    private void Unlink(int position, int slot, int before) => Follow(position, before, _slab[slot].Next);
+
+    private void Follow(int position, int before, int slot)
+    {
+        if (before == None)
+        {
+            _blocks[position].Slot = slot;
+        }
+        else
+        {
+            _slab[before].Next = slot;
+        }
     }
 
     private void DropLowest()
@@ -304,11 +324,11 @@ public sealed class InMemoryStore : ICommitmentStore
         }
     }
 
-    private void Reference(in CommitmentSlab.Record record)
+    private void Reference(in CommitmentSlab.Record record, in UInt256 block)
     {
         if (!record.TxListHash.IsZero)
         {
-            _shelf.Reference(in record.TxListHash);
+            _shelf.Reference(in record.TxListHash, in block);
         }
     }
 

@@ -1,11 +1,12 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.InteropServices;
 using Preconf.Native.Types;
 
 namespace Preconf.Native.Storage;
 
 /// <summary>
 /// Txlists by hash, and which of them held commitments name. Two queues by age, whatever the order they were named in: those nobody names go first.
-/// Not thread-safe.
+/// One that comes late, as an answer, counts as old as the next higher block's: else the history would outlive what is above it. Not thread-safe.
 /// </summary>
 internal sealed class TxListShelf
 {
@@ -14,7 +15,8 @@ internal sealed class TxListShelf
 
     private readonly StoreOptions _options;
     private readonly Dictionary<Bytes32, Item> _items = [];
-    private readonly Dictionary<Bytes32, int> _references = [];
+    private readonly Dictionary<Bytes32, Naming> _references = [];
+    private readonly SortedSet<Item> _byBlock = new(Item.Lower);
     private readonly Queue _referenced = new();
     private readonly Queue _unreferenced = new();
     private long _number;
@@ -51,47 +53,71 @@ internal sealed class TxListShelf
     }
 
     /// <summary>What would become of a list.</summary>
-    public StoreResult Foretell(in Bytes32 hash, int length)
+    public StoreResult Foretell(in Bytes32 hash, int length, StoreOrigin origin, long now)
     {
         if (_items.ContainsKey(hash))
         {
             return StoreResult.Duplicate;
         }
 
-        bool tooLong = length > _options.MaxBytes || (length > _options.MaxUnreferencedBytes && !_references.ContainsKey(hash));
-        return tooLong ? StoreResult.Refused : StoreResult.Added;
+        bool isNamed = _references.TryGetValue(hash, out Naming naming);
+        bool tooLong = length > _options.MaxBytes || (length > _options.MaxUnreferencedBytes && !isNamed);
+        bool tooOld = isNamed && origin == StoreOrigin.Answer && !HasRoom(length, in naming.Block, AgeOf(in naming.Block, now));
+        return tooLong || tooOld ? StoreResult.Refused : StoreResult.Added;
     }
 
-    public StoreResult Add(in Bytes32 hash, byte[] bytes, long now)
+    public StoreResult Add(in Bytes32 hash, byte[] bytes, StoreOrigin origin, long now)
     {
-        StoreResult result = Foretell(in hash, bytes.Length);
-        if (result == StoreResult.Added)
+        StoreResult result = Foretell(in hash, bytes.Length, origin, now);
+        if (result != StoreResult.Added)
         {
-            Item item = new(hash, bytes, now, _number++);
-            _items.Add(hash, item);
-            (_references.ContainsKey(hash) ? _referenced : _unreferenced).Add(item);
-            MakeRoom();
+            return result;
         }
 
+        bool isNamed = _references.TryGetValue(hash, out Naming naming);
+        Item item = new(hash, bytes, isNamed && origin == StoreOrigin.Answer ? AgeOf(in naming.Block, now) : now, _number++) { Block = naming.Block };
+        _items.Add(hash, item);
+        (isNamed ? _referenced : _unreferenced).Add(item);
+        _ = isNamed && _byBlock.Add(item);
+        MakeRoom();
         return result;
     }
 
     /// <summary>A commitment that names the list is held.</summary>
-    public void Reference(in Bytes32 hash)
+    public void Reference(in Bytes32 hash, in UInt256 block)
     {
-        ref int count = ref System.Runtime.InteropServices.CollectionsMarshal.GetValueRefOrAddDefault(_references, hash, out _);
-        if (++count == 1 && _items.TryGetValue(hash, out Item? item))
+        ref Naming naming = ref CollectionsMarshal.GetValueRefOrAddDefault(_references, hash, out bool wasNamed);
+        naming.Count++;
+        if (wasNamed && block <= naming.Block)
+        {
+            return;
+        }
+
+        naming.Block = block;
+        if (!_items.TryGetValue(hash, out Item? item))
+        {
+            return;
+        }
+
+        if (wasNamed)
+        {
+            _byBlock.Remove(item);
+        }
+        else
         {
             _unreferenced.Remove(item);
             _referenced.Add(item);
         }
+
+        item.Block = block;
+        _byBlock.Add(item);
     }
 
     /// <summary>Such a commitment is held no longer.</summary>
     public void Dereference(in Bytes32 hash)
     {
-        ref int count = ref System.Runtime.InteropServices.CollectionsMarshal.GetValueRefOrNullRef(_references, hash);
-        if (--count != 0)
+        ref Naming naming = ref CollectionsMarshal.GetValueRefOrNullRef(_references, hash);
+        if (--naming.Count != 0)
         {
             return;
         }
@@ -100,6 +126,7 @@ internal sealed class TxListShelf
         if (_items.TryGetValue(hash, out Item? item))
         {
             _referenced.Remove(item);
+            _byBlock.Remove(item);
             _unreferenced.Add(item);
             MakeRoom();
         }
@@ -119,6 +146,31 @@ internal sealed class TxListShelf
         }
     }
 
+    private long AgeOf(in UInt256 block, long now)
+    {
+        Item at = new(default, [], 0, long.MaxValue) { Block = block };
+        return _byBlock.Max is { } highest && highest.Block > block ? Math.Min(now, _byBlock.GetViewBetween(at, highest).Min!.At - 1) : now;
+    }
+
+    // Whether what goes before it, none of it of a higher block, is enough.
+    private bool HasRoom(int length, in UInt256 block, long age)
+    {
+        long bytes = Bytes + length - _options.MaxBytes - _unreferenced.Bytes;
+        long lists = _items.Count + 1 - _options.MaxTxLists - _unreferenced.Count;
+        foreach (Item item in _referenced.ByAge)
+        {
+            if ((bytes <= 0 && lists <= 0) || item.At > age || item.Block > block)
+            {
+                break;
+            }
+
+            bytes -= item.Data.Length;
+            lists--;
+        }
+
+        return bytes <= 0 && lists <= 0;
+    }
+
     private void MakeRoom()
     {
         while (_unreferenced.Bytes > _options.MaxUnreferencedBytes)
@@ -136,20 +188,34 @@ internal sealed class TxListShelf
     private void Evict(Queue queue, Item item)
     {
         queue.Remove(item);
+        _byBlock.Remove(item);
         _items.Remove(item.Hash);
         Evicted++;
         DroppedLists.Shared.Add(item.Data.Length);
+    }
+
+    /// <summary>How many commitments name a list, and the highest of their blocks.</summary>
+    private record struct Naming
+    {
+        public int Count;
+        public UInt256 Block;
     }
 
     private sealed class Item(Bytes32 hash, byte[] data, long at, long number) : IComparable<Item>
     {
         private readonly long _number = number;
 
+        /// <summary>By block, those of one block as they came.</summary>
+        public static Comparer<Item> Lower { get; } = Comparer<Item>.Create(static (left, right) => (left.Block, left._number).CompareTo((right.Block, right._number)));
+
         public Bytes32 Hash { get; } = hash;
 
         public byte[] Data { get; } = data;
 
         public long At { get; } = at;
+
+        /// <summary>The highest block whose commitment names it; means nothing while none does.</summary>
+        public UInt256 Block { get; set; }
 
         public int CompareTo(Item? other) => other is null ? 1 : (At, _number).CompareTo((other.At, other._number));
     }
@@ -159,6 +225,10 @@ internal sealed class TxListShelf
         private readonly SortedSet<Item> _byAge = [];
 
         public Item? First => _byAge.Min;
+
+        public IEnumerable<Item> ByAge => _byAge;
+
+        public int Count => _byAge.Count;
 
         public long Bytes { get; private set; }
 

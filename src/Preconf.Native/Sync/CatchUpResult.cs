@@ -11,7 +11,10 @@ public enum MissingReason
     /// <summary>A peer that may have it could not be asked, or its answers failed: another run may bring it.</summary>
     RequestsFailed,
 
-    /// <summary>It was to be had, but is neither accepted nor anybody's fault: a high s, or a schedule that is not known yet.</summary>
+    /// <summary>
+    /// It was to be had, but is neither accepted nor anybody's fault: a high s, a schedule that is not known yet, or a signer who is not the one to sign
+    /// now. Told wherever it lies, above the head and below the lowest block too.
+    /// </summary>
     NotAccepted,
 
     /// <summary>The store is at its bounds.</summary>
@@ -56,7 +59,7 @@ public sealed record CatchUpResult
     /// <summary>Txlists fetched that were not held, each hashed.</summary>
     public required long TxLists { get; init; }
 
-    /// <summary>Blocks from <see cref="From"/> to <see cref="Head"/> without a commitment.</summary>
+    /// <summary>Blocks from <see cref="From"/> to <see cref="Head"/> without a commitment, and others whose commitments were not accepted.</summary>
     public required long MissingBlockCount { get; init; }
 
     /// <summary>Those blocks, lowest first.</summary>

@@ -120,13 +120,18 @@ internal sealed class CatchUpRun(P2pHandle handle, CatchUpOptions options, IProg
     {
         CommitmentFetch commitments = _commitments!;
         TxListFetch txLists = _txLists!;
-        UInt256 head = _store.TryGetHead(out PreconfHead held) && held.BlockNumber > commitments.Highest ? held.BlockNumber : commitments.Highest;
+        UInt256? highest = _store.TryGetHead(out PreconfHead held) && !(held.BlockNumber < commitments.Highest) ? held.BlockNumber : commitments.Highest;
+        UInt256 head = highest ?? UInt256.Zero;
         UInt256 from = options.From ?? StoreScan.Lowest(_store) ?? head;
-        List<MissingBlocks> missing = from <= head ? commitments.Missing(in from, in head) : [];
+        List<MissingBlocks> missing = commitments.Missing(from <= highest ? new BlockRange(from, head) : null);
         UInt256? claim = null;
         foreach (PeerEntry peer in handle.PeerEntries.Where(peer => options.Peer is not { } only || only.Equals(peer.Id)))
         {
-            claim = peer.Holdings.Claimed is { } claimed && claimed > head && commitments.Wanted.Contains(claimed) && !(claim >= claimed) ? claimed : claim;
+            if (peer.Holdings.Claimed is { } claimed && claimed > head && !(claim >= claimed)
+                && commitments.Wanted.Contains(claimed) && !commitments.HasAsked(peer.Id, claimed))
+            {
+                claim = claimed;
+            }
         }
 
         BlockRanges counted = new();

@@ -16,6 +16,9 @@ internal sealed class CommitmentFetch
     // A peer that fails so often in a row is not asked again in this run.
     private const int FailuresAllowed = 3;
 
+    // A peer whose answers hold nothing but what is not accepted is not asked for more of them in a run: anyone can make such answers without end.
+    private const int BarrenAllowed = 64;
+
     // Until somebody has shown where the history begins, so many peers are asked for its first page, one each.
     private const int Scouts = 3;
 
@@ -28,6 +31,7 @@ internal sealed class CommitmentFetch
     private readonly BlockRanges _absent = new();
     private readonly BlockRanges _notKept = new();
     private readonly BlockRanges _heldMeanwhile = new();
+    private readonly BlockRanges _unaccepted = new();
     private readonly Denials _denials;
     private readonly RefusedPeers _refused;
     private readonly Dictionary<UInt256, string> _skipped = [];
@@ -56,8 +60,8 @@ internal sealed class CommitmentFetch
     /// <summary>Commitments that came and were wanted.</summary>
     public long Fetched { get; private set; }
 
-    /// <summary>The highest block with a valid commitment that came; zero before.</summary>
-    public UInt256 Highest { get; private set; }
+    /// <summary>The highest block with a valid commitment that came; null before.</summary>
+    public UInt256? Highest { get; private set; }
 
     /// <summary>Fetches until nobody is left who may have what is left.</summary>
     /// <exception cref="NetworkException">The node stops.</exception>
@@ -92,18 +96,37 @@ internal sealed class CommitmentFetch
         }
     }
 
-    /// <summary>What is missing, once all has been asked.</summary>
-    /// <param name="from">The lowest block that counts.</param>
-    /// <param name="to">The highest block that counts.</param>
-    public List<MissingBlocks> Missing(in UInt256 from, in UInt256 to)
+    /// <summary>What is missing, once all has been asked: between two blocks all, and elsewhere what was to be had and not accepted.</summary>
+    /// <param name="between">The lowest and the highest block that count; null where there are none.</param>
+    public List<MissingBlocks> Missing(BlockRange? between)
     {
         List<MissingBlocks> missing = [];
-        missing.AddRange(_notKept.Within(in from, in to).Select(range => new MissingBlocks(range.First, range.Last, MissingReason.NotKept, null)));
-        missing.AddRange(_absent.Within(in from, in to).SelectMany(range => Named(range, failed: false)));
-        missing.AddRange(Wanted.Within(in from, in to).SelectMany(range => Named(range, IsUnasked(range.First))));
+        if (between is { First: var from, Last: var to })
+        {
+            missing.AddRange(_notKept.Within(in from, in to).Select(range => new MissingBlocks(range.First, range.Last, MissingReason.NotKept, null)));
+            missing.AddRange(_absent.Within(in from, in to).SelectMany(range => Named(range, failed: false)));
+            missing.AddRange(Wanted.Within(in from, in to).SelectMany(range => Named(range, IsUnasked(range.First))));
+        }
+
+        BlockRanges outside = new();
+        foreach (BlockRange range in _unaccepted.Ranges)
+        {
+            outside.Add(range.First, range.Last);
+        }
+
+        if (between is { } inside)
+        {
+            outside.Remove(inside.First, inside.Last);
+        }
+
+        missing.AddRange(outside.Ranges.Select(range =>
+            new MissingBlocks(range.First, range.Last, MissingReason.NotAccepted, _skipped.GetValueOrDefault(range.First))));
         missing.Sort(static (left, right) => left.First.CompareTo(right.First));
         return missing;
     }
+
+    /// <summary>Whether a peer was asked for a block and did not bring it.</summary>
+    public bool HasAsked(PeerId peer, UInt256 block) => _peers.TryGetValue(peer, out PeerState? state) && state.Covered.Contains(in block);
 
     // Whoever may have it and was not asked has failed too often, or left.
     private bool IsUnasked(UInt256 block) =>
@@ -256,13 +279,15 @@ internal sealed class CommitmentFetch
             return;
         }
 
-        peer.Failures = 0;
-        _found |= commitments.LastBlock is not null;
+        // A validator that does not compare an answer with its request lets through what lies below it: nothing of what was asked for.
+        bool brings = commitments.LastBlock >= page.First;
+        UInt256 end = brings ? commitments.LastBlock!.Value : UInt256.MaxValue;
+        _found |= brings;
         Keep(commitments);
-        UInt256 end = commitments.LastBlock ?? UInt256.MaxValue;
+        Weigh(peer, commitments);
         peer.Covered.Add(page.First, in end);
         peer.Covered.IntersectWith(Wanted);
-        if (commitments.LastBlock is not null)
+        if (brings)
         {
             // It has blocks above and not these; an empty answer says no more than that the peer has little.
             foreach (BlockRange range in _denials.Deny(Wanted.Within(page.First, in end)))
@@ -273,13 +298,24 @@ internal sealed class CommitmentFetch
         }
     }
 
+    private void Weigh(PeerState peer, CommitmentsAnswer answer)
+    {
+        peer.Barren = answer.Count != 0 ? 0 : peer.Barren + Math.Min(1, answer.Skipped.Count);
+        peer.Failures = peer.Barren < BarrenAllowed ? 0 : FailuresAllowed;
+        if (peer.Failures != 0)
+        {
+            _lastError = $"{BarrenAllowed} answers of {peer.Entry.Id} in a row held nothing that is accepted: {answer.Skipped[^1].Outcome}";
+            _refused.Add(peer.Entry.Id, _lastError);
+        }
+    }
+
     private void Keep(CommitmentsAnswer answer)
     {
         int kept = 0;
         foreach (SignedCommitment commitment in answer.Commitments)
         {
             UInt256 block = commitment.Commitment.Preconf.BlockNumber;
-            Highest = block > Highest ? block : Highest;
+            Highest = block <= Highest ? Highest : block;
             bool wanted = Wanted.Contains(in block) || _absent.Contains(in block) || _heldMeanwhile.Contains(in block);
             if (_store.TryGetCommitment(block, out _))
             {
@@ -296,9 +332,19 @@ internal sealed class CommitmentFetch
             Settle(block, block);
         }
 
-        foreach (SkippedCommitment skipped in answer.Skipped.Take(CatchUpResult.MaxListed - _skipped.Count))
+        foreach (SkippedCommitment skipped in answer.Skipped)
         {
-            _skipped[skipped.Commitment.Commitment.Preconf.BlockNumber] = skipped.Outcome.ToString();
+            UInt256 block = skipped.Commitment.Commitment.Preconf.BlockNumber;
+            if (!Wanted.Contains(in block) && !_absent.Contains(in block))
+            {
+                continue;
+            }
+
+            _unaccepted.Add(in block, in block);
+            if (_skipped.Count < CatchUpResult.MaxListed)
+            {
+                _skipped[block] = skipped.Outcome.ToString();
+            }
         }
 
         if (kept == 0 && answer.Count != 0 && StoreScan.Lowest(_store) is { } lowest && lowest.TrySubtract(UInt256.One, out UInt256 below))
@@ -316,6 +362,7 @@ internal sealed class CommitmentFetch
     private void Settle(UInt256 first, UInt256 last)
     {
         Wanted.Remove(in first, in last);
+        _unaccepted.Remove(in first, in last);
         _denials.Forget(in first, in last);
     }
 
@@ -342,6 +389,9 @@ internal sealed class CommitmentFetch
         public BlockRanges Covered { get; } = new();
 
         public int Failures { get; set; }
+
+        /// <summary>Answers in a row with commitments of which none was accepted.</summary>
+        public int Barren { get; set; }
 
         public int Pending { get; set; }
     }

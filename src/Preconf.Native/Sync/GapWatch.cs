@@ -109,7 +109,7 @@ internal sealed class GapWatch : IDisposable
                     _connected.Remove(gone);
                     break;
                 case NetworkEventKind.GossipSignedCommitment:
-                    Suspect(told.Commitment.Commitment.Preconf);
+                    Suspect(told.Commitment.Commitment.Preconf, isFirst: !told.Flag);
                     break;
                 case NetworkEventKind.EventsDropped when told.IsReaderLoss:
                     // Anything may have been among what was lost.
@@ -126,12 +126,23 @@ internal sealed class GapWatch : IDisposable
         _connected.UnionWith(_handle.PeerEntries.Select(peer => peer.Id));
     }
 
-    private void Suspect(in Preconfirmation preconf)
+    private void Suspect(in Preconfirmation preconf, bool isFirst)
     {
-        Suspicion suspicion = new(_handle.Time.GetTimestamp(), preconf.BlockNumber, preconf.RawTxListHash);
-        if (_suspicions.Count < Capacity && IsGap(in suspicion))
+        UInt256? before = isFirst && preconf.BlockNumber.TrySubtract(UInt256.One, out UInt256 number) && !(number < _options.From) ? number : null;
+        Suspicion suspicion = new(_handle.Time.GetTimestamp(), before, preconf.RawTxListHash);
+        if (!IsGap(in suspicion))
+        {
+            return;
+        }
+
+        if (_suspicions.Count < Capacity)
         {
             _suspicions.Enqueue(suspicion);
+        }
+        else
+        {
+            // More than can be remembered is reason enough.
+            Confirm(in suspicion);
         }
     }
 
@@ -149,7 +160,7 @@ internal sealed class GapWatch : IDisposable
             _suspicions.Dequeue();
             if (IsGap(in suspicion))
             {
-                _due |= CatchUpReasons.Gap;
+                Confirm(in suspicion);
             }
         }
 
@@ -159,16 +170,24 @@ internal sealed class GapWatch : IDisposable
     private bool IsGap(in Suspicion suspicion)
     {
         Bytes32 txList = suspicion.TxList;
-        if (_options.TxLists && !txList.IsZero && !_store.ContainsTxList(in txList) && !_known.Contains(in txList))
+        if (_options.TxLists && TxListFetch.IsToBeHad(_store, in txList) && !_known.Contains(in txList))
         {
             return true;
         }
 
-        return suspicion.Block.TrySubtract(UInt256.One, out UInt256 before)
-            && !(before < _options.From)
-            && !_store.TryGetCommitment(before, out _)
-            && !_known.Contains(in before);
+        return suspicion.Before is { } before && !_store.TryGetCommitment(before, out _);
     }
 
-    private readonly record struct Suspicion(long At, UInt256 Block, Bytes32 TxList);
+    // When nobody had the blocks before one, that one had not been heard of: there may have been none yet.
+    private void Confirm(in Suspicion suspicion)
+    {
+        _due |= CatchUpReasons.Gap;
+        if (suspicion.Before is { } before && !_store.TryGetCommitment(before, out _))
+        {
+            _known.ForgetUpTo(in before);
+        }
+    }
+
+    // Before: the block before it, where it is the first commitment of its block that was heard.
+    private readonly record struct Suspicion(long At, UInt256? Before, Bytes32 TxList);
 }

@@ -22,15 +22,6 @@ internal sealed class KnownMissing
         }
     }
 
-    /// <summary>Whether nobody had a block.</summary>
-    public bool Contains(in UInt256 block)
-    {
-        lock (_gate)
-        {
-            return _blocks.Contains(in block);
-        }
-    }
-
     /// <summary>Whether nobody had a txlist.</summary>
     public bool Contains(in Bytes32 txList)
     {
@@ -60,6 +51,18 @@ internal sealed class KnownMissing
             if (_blocks.Count > MaxKnown || _txLists.Count > MaxKnown)
             {
                 Clear();
+            }
+        }
+    }
+
+    /// <summary>Forgets of a block, and of the blocks below it as far as they are known in a row, that nobody had them.</summary>
+    public void ForgetUpTo(in UInt256 block)
+    {
+        lock (_gate)
+        {
+            if (_blocks.TryFind(in block, out BlockRange range))
+            {
+                _blocks.Remove(range.First, in block);
             }
         }
     }

@@ -1,4 +1,5 @@
 using Preconf.Native.Network;
+using Preconf.Native.Protocol;
 using Preconf.Native.Storage;
 using Preconf.Native.Types;
 
@@ -14,8 +15,6 @@ internal sealed class TxListFetch(P2pHandle handle, CatchUpOptions options, Acti
     private readonly ICommitmentStore _store = handle.Store;
     private readonly List<(Bytes32 Hash, UInt256 Block)> _wanted = [];
     private readonly List<MissingTxList> _missing = [];
-    private Bytes32 _newestHeld;
-    private Bytes32 _firstFetched;
     private bool _full;
     private long _missingCount;
 
@@ -40,6 +39,9 @@ internal sealed class TxListFetch(P2pHandle handle, CatchUpOptions options, Acti
     /// <summary>Those, as far as they are listed.</summary>
     public IReadOnlyList<MissingTxList> Missing => _missing;
 
+    /// <summary>Whether a commitment's txlist is one to ask for: there is one, it has bytes, and it is not held.</summary>
+    public static bool IsToBeHad(ICommitmentStore store, in Bytes32 hash) => !hash.IsZero && hash != P2pHandle.NoTxListBytes && !store.ContainsTxList(in hash);
+
     /// <summary>Finds what is missing. At most one hash for each commitment held is remembered.</summary>
     /// <param name="from">The lowest block looked at.</param>
     /// <param name="known">What is not to be asked for.</param>
@@ -49,16 +51,7 @@ internal sealed class TxListFetch(P2pHandle handle, CatchUpOptions options, Acti
         StoreScan.ForEach(_store, from, UInt256.MaxValue, (in SignedCommitment commitment) =>
         {
             Bytes32 hash = commitment.Commitment.Preconf.RawTxListHash;
-            if (hash.IsZero)
-            {
-                return;
-            }
-
-            if (_store.ContainsTxList(in hash))
-            {
-                _newestHeld = hash;
-            }
-            else if (known?.Contains(in hash) != true && seen.Add(hash))
+            if (IsToBeHad(_store, in hash) && known?.Contains(in hash) != true && seen.Add(hash))
             {
                 _wanted.Add((hash, commitment.Commitment.Preconf.BlockNumber));
             }
@@ -147,7 +140,7 @@ internal sealed class TxListFetch(P2pHandle handle, CatchUpOptions options, Acti
             }
             catch (NetworkException error) when (handle.IsRunning)
             {
-                if (!Turns.IsOwnLimit(error.Kind) || handle.PeerCount == 0)
+                if (!Turns.IsOwnLimit(error.Kind) || !HasAnyoneToAsk())
                 {
                     Miss(hash, block, MissingReason.RequestsFailed, error.Message);
                     return;
@@ -157,6 +150,8 @@ internal sealed class TxListFetch(P2pHandle handle, CatchUpOptions options, Acti
             await Turns.PauseAsync(handle, cancellationToken).ConfigureAwait(false);
         }
     }
+
+    private bool HasAnyoneToAsk() => handle.PeerEntries.Any(peer => !double.IsInfinity(handle.CostOf(peer, RequestProtocol.TxList, UInt256.Zero)));
 
     private void Take(GetRawTxListResponse answer, Bytes32 hash, UInt256 block)
     {
@@ -171,16 +166,13 @@ internal sealed class TxListFetch(P2pHandle handle, CatchUpOptions options, Acti
             if (_store.ContainsTxList(in hash))
             {
                 Fetched++;
-                _firstFetched = _firstFetched.IsZero ? hash : _firstFetched;
             }
             else
             {
+                // What is left is of lower blocks still.
                 _full = true;
                 Miss(hash, block, MissingReason.NotKept, null);
             }
-
-            // What is fetched now is of lower blocks than what it would push out.
-            _full |= (!_firstFetched.IsZero && !_store.ContainsTxList(in _firstFetched)) || (!_newestHeld.IsZero && !_store.ContainsTxList(in _newestHeld));
         }
     }
 

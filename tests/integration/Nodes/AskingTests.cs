@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Preconf.Native.Crypto;
 using Preconf.Native.Network;
 using Preconf.Native.Protocol;
+using Preconf.Native.Reputation;
 using Preconf.Native.Types;
 using Preconf.Native.Validation;
 using Xunit.Abstractions;
@@ -31,20 +32,53 @@ public sealed class AskingTests(ITestOutputHelper output)
         Assert.DoesNotContain(client.Handle.Explain(server.LocalPeerId).History, entry => entry.Delta < 0);
     }
 
-    [Fact]
-    public async Task APageWithACommitmentThatOnlyItsSenderCanBeBlamedForIsRefusedWhole()
+    [Theory]
+    [InlineData(ValidationReason.WrongSigner)]
+    [InlineData(ValidationReason.WrongSlotEnd)]
+    public async Task APageIsNotLostForOneWhomThePeerTookInItsTime(ValidationReason reason)
     {
         await using TestNet net = new(output);
-        P2pConfig strict = TestNet.Config(TestNet.Tcp);
-        (strict.AnySigner, strict.ExpectedSigners) = (false, [net.Signer.Address]);
-        P2pNode client = await net.StartAsync(strict);
-        P2pNode server = await net.StartAsync(TestNet.Tcp);
+        using PreconfSigner former = PreconfSigner.Generate();
+        PreconfSigner third = reason == ValidationReason.WrongSigner ? former : net.Signer;
+        UInt256 window = net.Commit(3).Commitment.Preconf.SubmissionWindowEnd;
+        (P2pNode server, P2pNode client) = await StrictPairAsync(net, reason == ValidationReason.WrongSlotEnd ? window : null);
+        Bytes32 domain = PreconfSigning.DefaultDomain;
+        for (ulong block = 1; block <= 5; block++)
+        {
+            SignedCommitment commitment = net.Commit(block);
+            History.Put(server, net, block == 3 ? third.Sign(in domain, commitment.Commitment) : commitment);
+        }
+
+        CommitmentsAnswer page = await client.Handle.RequestCommitmentsAsync(1, 10).WaitAsync(TestNet.Patience);
+        Assert.Equal([1, 2, 4, 5], page.Commitments.Select(one => (int)(ulong)one.Commitment.Preconf.BlockNumber));
+        ValidationOutcome outcome = Assert.Single(page.Skipped).Outcome;
+        Assert.Equal((ValidationVerdict.Ignore, reason, 2, third.Address), (outcome.Verdict, outcome.Reason, outcome.Element ?? -1, outcome.Signer));
+        Assert.Equal([3UL], History.Missing(client, 1, 5));
+        Assert.DoesNotContain(client.Handle.Explain(server.LocalPeerId).History, entry => entry.Delta < 0);
+
+        // Nothing of it is accepted: no fault, and no thanks.
+        int thanks = Thanks();
+        CommitmentsAnswer nothing = await client.Handle.RequestCommitmentsAsync(3, 1).WaitAsync(TestNet.Patience);
+        Assert.Equal((0, 1, thanks), (nothing.Count, nothing.Skipped.Count, Thanks()));
+
+        int Thanks() => client.Handle.Explain(server.LocalPeerId).History.Where(entry => entry.Reason == ReputationReason.Answered).Sum(entry => entry.Count);
+    }
+
+    [Theory]
+    [InlineData("slasher", false)]
+    [InlineData("slasher", true)]
+    [InlineData("signature", false)]
+    public async Task APageWithACommitmentThatOnlyItsSenderCanBeBlamedForIsRefusedWhole(string fault, bool afterAFormerSigner)
+    {
+        await using TestNet net = new(output);
+        (P2pNode server, P2pNode client) = await StrictPairAsync(net);
         using PreconfSigner stranger = PreconfSigner.Generate();
         Bytes32 domain = PreconfSigning.DefaultDomain;
         History.Put(server, net, net.Commit(1));
-        History.Put(server, net, History.HighS(net.Commit(2)));
-        History.Put(server, net, stranger.Sign(in domain, net.Commit(3).Commitment));
-        await TestNet.ConnectAsync(client, server);
+        History.Put(server, net, afterAFormerSigner ? stranger.Sign(in domain, net.Commit(2).Commitment) : History.HighS(net.Commit(2)));
+        SignedCommitment bad = net.Commit(3);
+        PreconfCommitment elsewhere = new(bad.Commitment.Preconf, stranger.Address);
+        History.Put(server, net, fault == "slasher" ? net.Signer.Sign(in domain, in elsewhere) : new SignedCommitment(bad.Commitment, default));
 
         NetworkException refused = await Assert.ThrowsAsync<NetworkException>(() => client.Handle.RequestCommitmentsAsync(1, 10).WaitAsync(TestNet.Patience));
         Assert.Equal(NetworkErrorKind.ReqRespValidation, refused.Kind);
@@ -256,6 +290,18 @@ public sealed class AskingTests(ITestOutputHelper output)
         return (server, client);
     }
 
+    /// <summary>A client with a schedule, and a server without one.</summary>
+    private static async Task<(P2pNode Server, P2pNode Client)> StrictPairAsync(TestNet net, UInt256? oddWindow = null)
+    {
+        LookaheadValidationAdapter validator = new(new Schedule(net.Signer.Address, oddWindow), net.Commit(1).Commitment.SlasherAddress);
+        P2pConfig strict = TestNet.Config(TestNet.Tcp);
+        strict.AnySigner = false;
+        P2pNode client = await net.StartAsync(strict, new P2pNodeServices { Validator = validator });
+        P2pNode server = await net.StartAsync(TestNet.Tcp);
+        await TestNet.ConnectAsync(client, server);
+        return (server, client);
+    }
+
     /// <summary>A store whose txlists are on a disk that stands still.</summary>
     private sealed class StuckStore(ManualResetEventSlim disk) : PassingStore
     {
@@ -270,5 +316,12 @@ public sealed class AskingTests(ITestOutputHelper output)
     private sealed class BrokenStore : PassingStore
     {
         public override int GetCommitments(UInt256 startBlock, int maxCount, Span<byte> destination) => throw new IOException("the disk is gone");
+    }
+
+    /// <summary>One signer has all windows, of which one is to end elsewhere than was signed.</summary>
+    private sealed class Schedule(Address signer, UInt256? oddWindow) : ILookaheadResolver
+    {
+        public LookaheadAnswer SignerFor(UInt256 submissionWindowEnd) =>
+            LookaheadAnswer.Known(in signer, submissionWindowEnd == oddWindow ? submissionWindowEnd + UInt256.One : submissionWindowEnd);
     }
 }

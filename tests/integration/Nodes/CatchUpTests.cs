@@ -1,8 +1,12 @@
 using System.Collections.Concurrent;
+using Preconf.Native.Crypto;
 using Preconf.Native.Network;
+using Preconf.Native.Reputation;
+using Preconf.Native.Ssz;
 using Preconf.Native.Storage;
 using Preconf.Native.Sync;
 using Preconf.Native.Types;
+using Preconf.Native.Validation;
 using Xunit.Abstractions;
 
 namespace Preconf.Native.IntegrationTests.Nodes;
@@ -326,6 +330,86 @@ public sealed class CatchUpTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public async Task ABlockFarAboveTheChainHidesNoGap()
+    {
+        await using TestNet net = new(output);
+        (P2pNode full, P2pNode late) = await net.PairAsync();
+        History.Fill(full, net, 1, 5);
+        CatchUpOptions options = new() { From = 1, Pause = TimeSpan.FromMilliseconds(50), GapPatience = TimeSpan.FromMilliseconds(100) };
+        CatchUpResult? last = null;
+        _ = CatchUp.FollowAsync(late.Handle, options, new Teller(progress => Volatile.Write(ref last, progress.Result), CatchUpStage.Ended));
+        await LifecycleTests.UntilAsync(() => History.Missing(late, 1, 5).Length == 0);
+        await full.Handle.PublishCommitmentAsync(net.Commit(1_000_000_000));
+        await LifecycleTests.UntilAsync(() => Volatile.Read(ref last) is { MissingBlockCount: 999_999_994 });
+
+        // Nobody had these blocks when they were looked for, because there were none.
+        History.Fill(full, net, 6, 9);
+        await full.Handle.PublishCommitmentAsync(net.Commit(10));
+        await LifecycleTests.UntilAsync(() => History.Missing(late, 1, 10).Length == 0);
+    }
+
+    [Fact]
+    public async Task ATxListOfNoBytesIsNotMissing()
+    {
+        await using TestNet net = new(output);
+        (P2pNode full, P2pNode late) = await net.PairAsync();
+        History.Put(full, net, net.Commit(1, Keccak256.Hash([])));
+        CatchUpResult result = await CatchUp.RunAsync(late.Handle, FromOne).WaitAsync(TestNet.Patience);
+        Assert.Equal((1, true), (result.Commitments, result.IsComplete));
+    }
+
+    [Fact]
+    public async Task WithNobodyLeftWhoMayBeAskedTxListsAreNotWaitedFor()
+    {
+        await using TestNet net = new(output);
+        (P2pNode full, P2pNode late) = await net.PairAsync();
+        History.Fill(full, net, 1, 40, listEvery: 1);
+        CatchUpResult result = await CatchUp.RunAsync(late.Handle, FromOne with { Parallel = 1 }, new Teller(progress =>
+        {
+            for (int i = 0; i < 4 && progress is { TxLists: 1, Stage: CatchUpStage.Fetching }; i++)
+            {
+                late.Core.Reputation.Report(full.LocalPeerId, ReputationReason.Garbage);
+            }
+        })).WaitAsync(TestNet.Patience);
+        Assert.True(late.Handle.Explain(full.LocalPeerId).IsGreylisted);
+        Assert.Equal((40, 1, 39), (result.Commitments, result.TxLists, result.MissingTxListCount));
+        Assert.All(result.MissingTxLists, list => Assert.Equal(MissingReason.RequestsFailed, list.Reason));
+    }
+
+    [Fact]
+    public async Task AnswersBelowWhatWasAskedForComeToAnEndWhereTheyAreTaken()
+    {
+        await using TestNet net = new(output);
+        SignedCommitment first = net.Commit(1);
+        P2pNode deaf = await net.StartAsync(TestNet.Config(TestNet.Tcp), new P2pNodeServices { Store = new OneByOneStore(_ => first) });
+        LocalValidationAdapter validator = new(options: new ValidationOptions { ReferenceParity = true });
+        P2pNode late = await net.StartAsync(TestNet.Config(TestNet.Tcp), new P2pNodeServices { Validator = validator });
+        deaf.Handle.UpdateHead(new PreconfHead(1_000_000, 1_000_000));
+        await TestNet.ConnectAsync(late, deaf);
+        using EventReader<NetworkEvent> asked = deaf.Handle.Subscribe();
+        CatchUpResult result = await CatchUp.RunAsync(late.Handle, FromOne with { Parallel = 1 }).WaitAsync(TestNet.Patience);
+        Assert.Equal((1, UInt256.One, null), (result.Commitments, result.Head, result.UnprovenHead));
+        await deaf.StopAsync();
+        Assert.Equal(2, Read(asked).Count(told => told.Kind == NetworkEventKind.InboundCommitmentsRequest));
+    }
+
+    [Fact]
+    public async Task AnOlderValueOfAPeerIsNotServedInsteadOfTheOneHeard()
+    {
+        await using TestNet net = new(output);
+        (P2pNode lagging, P2pNode late) = await net.PairAsync();
+        SignedCommitment older = net.Commit(2, parent: History.ListHash(1)), heard = net.Commit(2);
+        History.Put(lagging, net, net.Commit(1));
+        History.Put(lagging, net, older);
+        History.Put(late, net, heard);
+        CommitmentsAnswer page = await late.Handle.RequestCommitmentsAsync(1, 10).WaitAsync(TestNet.Patience);
+        Assert.Equal([1, 2], page.Commitments.Select(one => (int)(ulong)one.Commitment.Preconf.BlockNumber));
+        Assert.True(late.Handle.Store.TryGetCommitment(2, out SignedCommitment served));
+        Assert.Equal(heard, served);
+        Assert.Equal([heard, older], late.Handle.Store.GetAll(2).Select(one => one.Commitment));
+    }
+
+    [Fact]
     public async Task FollowingOneThatHadNothingTurnsToTheNextPeer()
     {
         await using TestNet net = new(output);
@@ -409,7 +493,7 @@ public sealed class CatchUpTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public async Task APeerOfAnotherMindIsAskedOnceAndNotBannedForIt()
+    public async Task APeerOfAnotherMindIsAskedOnceAndNotBlamedForIt()
     {
         await using TestNet net = new(output);
         P2pConfig strict = TestNet.Config(TestNet.Tcp);
@@ -418,14 +502,63 @@ public sealed class CatchUpTests(ITestOutputHelper output)
         P2pNode late = await net.StartAsync(strict);
         History.Fill(peer, net, 1, 300);
         await TestNet.ConnectAsync(late, peer);
-        int runs = 0;
-        TaskCompletionSource<CatchUpResult> third = new();
+        using EventReader<NetworkEvent> asked = peer.Handle.Subscribe();
+        TaskCompletionSource<CatchUpResult> first = new();
         _ = CatchUp.FollowAsync(late.Handle, new CatchUpOptions { Pause = TimeSpan.Zero }, new Teller(progress =>
-            _ = progress.Stage == CatchUpStage.Ended && Interlocked.Increment(ref runs) == 3 && third.TrySetResult(progress.Result!)));
-        CatchUpResult result = await third.Task.WaitAsync(TestNet.Patience);
-        Assert.Equal(((UInt256?)300, false), (result.UnprovenHead, result.IsComplete));
-        Assert.Equal(1, late.Handle.Explain(peer.LocalPeerId).History.Where(entry => entry.Delta < 0).Sum(entry => entry.Count));
-        Assert.False(late.Handle.Explain(peer.LocalPeerId).IsGreylisted);
+            first.TrySetResult(progress.Result!), CatchUpStage.Ended));
+        CatchUpResult result = await first.Task.WaitAsync(TestNet.Patience);
+        Assert.Equal((null, false, false, 300), (result.UnprovenHead, result.IsComplete, result.IsWorthRetrying, result.MissingBlockCount));
+        Assert.All(result.MissingBlocks, blocks => Assert.Equal(MissingReason.NotAccepted, blocks.Reason));
+        Assert.Contains("WrongSigner", result.MissingBlocks[0].Detail, StringComparison.Ordinal);
+        Assert.DoesNotContain(late.Handle.Explain(peer.LocalPeerId).History, entry => entry.Delta < 0);
+
+        // What is known to be so is not asked for again before long, whoever comes.
+        int pages = Read(asked).Count(told => told.Kind == NetworkEventKind.InboundCommitmentsRequest);
+        CatchUpResult again = await CatchUp.RunAsync(late.Handle).WaitAsync(TestNet.Patience);
+        Assert.Equal(result.MissingBlockCount, again.MissingBlockCount);
+        Assert.InRange(pages, 2, 3);
+    }
+
+    [Fact]
+    public async Task FormerSignersHistoryKeepsNothingOfTheRestAway()
+    {
+        await using TestNet net = new(output);
+        using PreconfSigner former = PreconfSigner.Generate();
+        P2pConfig strict = TestNet.Config(TestNet.Tcp);
+        (strict.AnySigner, strict.ExpectedSigners) = (false, [net.Signer.Address]);
+        P2pNode peer = await net.StartAsync(TestNet.Tcp);
+        P2pNode late = await net.StartAsync(strict);
+        Bytes32 domain = PreconfSigning.DefaultDomain;
+        for (ulong block = 1; block <= 300; block++)
+        {
+            History.Put(peer, net, former.Sign(in domain, net.Commit(block).Commitment));
+        }
+
+        History.Fill(peer, net, 301, 600);
+        await TestNet.ConnectAsync(late, peer);
+        CatchUpResult result = await CatchUp.RunAsync(late.Handle).WaitAsync(TestNet.Patience);
+        Assert.Empty(History.Missing(late, 301, 600));
+        Assert.Equal((300, (UInt256)301, (UInt256)600, 300), (result.Commitments, result.From, result.Head, result.MissingBlockCount));
+        Assert.Equal(((UInt256)1, (UInt256)300, MissingReason.NotAccepted), (result.MissingBlocks[0].First, result.MissingBlocks[^1].Last, result.MissingBlocks[0].Reason));
+        Assert.DoesNotContain(late.Handle.Explain(peer.LocalPeerId).History, entry => entry.Delta < 0);
+    }
+
+    [Fact]
+    public async Task WhoOnlyHasWhatIsNotAcceptedIsNotAskedWithoutEnd()
+    {
+        await using TestNet net = new(output);
+        using PreconfSigner stranger = PreconfSigner.Generate();
+        P2pConfig strict = TestNet.Config(TestNet.Tcp);
+        (strict.AnySigner, strict.ExpectedSigners) = (false, [net.Signer.Address]);
+        Bytes32 domain = PreconfSigning.DefaultDomain;
+        OneByOneStore store = new(block => stranger.Sign(in domain, net.Commit(block).Commitment));
+        P2pNode liar = await net.StartAsync(TestNet.Config(TestNet.Tcp), new P2pNodeServices { Store = store });
+        P2pNode late = await net.StartAsync(strict);
+        liar.Handle.UpdateHead(new PreconfHead(1_000_000, 1_000_000));
+        await TestNet.ConnectAsync(late, liar);
+        CatchUpResult result = await CatchUp.RunAsync(late.Handle, FromOne).WaitAsync(TestNet.Patience);
+        Assert.Equal((0, (UInt256?)1_000_000, true), (result.Commitments, result.UnprovenHead, result.IsWorthRetrying));
+        Assert.InRange(result.MissingBlockCount, 60, 70);
     }
 
     private static List<NetworkEvent> Read(EventReader<NetworkEvent> events)
@@ -448,6 +581,17 @@ public sealed class CatchUpTests(ITestOutputHelper output)
             {
                 tell(value);
             }
+        }
+    }
+
+    /// <summary>A store that has a commitment of whatever block is asked for first, and no other.</summary>
+    private sealed class OneByOneStore(Func<ulong, SignedCommitment> make) : PassingStore
+    {
+        public override int GetCommitments(UInt256 startBlock, int maxCount, Span<byte> destination)
+        {
+            SignedCommitment one = make((ulong)startBlock);
+            SignedCommitmentCodec.Encode(in one, destination);
+            return 1;
         }
     }
 
@@ -476,8 +620,8 @@ public sealed class CatchUpTests(ITestOutputHelper output)
     {
         public int TimedOut { get; private set; }
 
-        public override StoreResult AddCommitment(in SignedCommitment commitment, in Bytes32 preconfirmationHash, in Address signer) =>
-            TimedOut < 2 ? throw new TaskCanceledException($"time-out {++TimedOut}") : base.AddCommitment(in commitment, in preconfirmationHash, in signer);
+        public override StoreResult AddCommitment(in SignedCommitment commitment, in Bytes32 preconfirmationHash, in Address signer, StoreOrigin origin) =>
+            TimedOut < 2 ? throw new TaskCanceledException($"time-out {++TimedOut}") : base.AddCommitment(in commitment, in preconfirmationHash, in signer, origin);
     }
 
     /// <summary>A store whose txlists can't be read for a while.</summary>

@@ -34,4 +34,24 @@ public sealed class GapWatchTests(ITestOutputHelper output)
         await TestNet.ConnectAsync(node, other);
         Assert.Equal(CatchUpReasons.NewPeer, await watch.UntilAsync(CatchUpReasons.NewPeer, never, stop.Token));
     }
+
+    [Fact]
+    public async Task MoreGapsThanAreRememberedAreAReasonAtOnce()
+    {
+        await using TestNet net = new(output);
+        (P2pNode hub, P2pNode node) = await net.PairAsync();
+        using GapWatch watch = new(node.Handle, new CatchUpOptions { GapPatience = TimeSpan.FromHours(1) }, new KnownMissing());
+        using EventReader<NetworkEvent> events = node.Handle.Subscribe();
+        using CancellationTokenSource stop = new(TestNet.Patience);
+        Task<CatchUpReasons> watching = watch.UntilAsync(CatchUpReasons.Gap, Task.Delay(Timeout.Infinite, stop.Token), stop.Token);
+        for (ulong i = 1; i <= 1024; i++)
+        {
+            await hub.Handle.PublishCommitmentAsync(net.Commit(2 * i));
+            await ExchangeTests.NextAsync(events, NetworkEventKind.GossipSignedCommitment);
+        }
+
+        Assert.False(watching.IsCompleted);
+        await hub.Handle.PublishCommitmentAsync(net.Commit(5000));
+        Assert.Equal(CatchUpReasons.Gap, await watching.WaitAsync(TestNet.Patience));
+    }
 }

@@ -8,8 +8,8 @@ public class PassingStore : ICommitmentStore
 {
     private readonly InMemoryStore _inner = new();
 
-    public virtual StoreResult AddCommitment(in SignedCommitment commitment, in Bytes32 preconfirmationHash, in Address signer) =>
-        _inner.AddCommitment(in commitment, in preconfirmationHash, in signer);
+    public virtual StoreResult AddCommitment(in SignedCommitment commitment, in Bytes32 preconfirmationHash, in Address signer, StoreOrigin origin = StoreOrigin.Live) =>
+        _inner.AddCommitment(in commitment, in preconfirmationHash, in signer, origin);
 
     public virtual bool TryGetCommitment(UInt256 blockNumber, out SignedCommitment commitment) => _inner.TryGetCommitment(blockNumber, out commitment);
 
@@ -19,7 +19,8 @@ public class PassingStore : ICommitmentStore
 
     public virtual int GetCommitments(UInt256 startBlock, int maxCount, Span<byte> destination) => _inner.GetCommitments(startBlock, maxCount, destination);
 
-    public virtual StoreResult AddTxList(in Bytes32 hash, ReadOnlySpan<byte> txList) => _inner.AddTxList(in hash, txList);
+    public virtual StoreResult AddTxList(in Bytes32 hash, ReadOnlySpan<byte> txList, StoreOrigin origin = StoreOrigin.Live) =>
+        _inner.AddTxList(in hash, txList, origin);
 
     public virtual bool TryGetTxList(in Bytes32 hash, out ReadOnlyMemory<byte> txList) => _inner.TryGetTxList(in hash, out txList);
 

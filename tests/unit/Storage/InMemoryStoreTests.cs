@@ -255,6 +255,109 @@ public sealed class InMemoryStoreTests
         Assert.Equal(64, store.GetStats().Commitments);
     }
 
+    [Fact]
+    public void WhatAnAnswerBringsIsServedOnlyWhereNothingElseIsUntilItIsHeard()
+    {
+        InMemoryStore store = Store(new StoreOptions { MaxCommitmentsPerBlock = 3 });
+        Assert.Equal(StoreResult.Added, Add(store, 4, salt: 1, origin: StoreOrigin.Answer));
+        Assert.Equal(1UL, Served(store, 4));
+        Assert.Equal(StoreResult.Superseded, Add(store, 4, salt: 2));
+        Assert.Equal(StoreResult.Beside, Add(store, 4, salt: 3, origin: StoreOrigin.Answer));
+        Assert.Equal([2UL, 3UL, 1UL], store.GetAll(4UL).Select(one => (ulong)one.Commitment.Commitment.Preconf.Timestamp));
+        Assert.Equal(StoreResult.Duplicate, Add(store, 4, salt: 3, origin: StoreOrigin.Answer));
+        Assert.Equal(2UL, Served(store, 4));
+
+        // Over the bound the oldest goes, and never the one that is served.
+        Assert.Equal(StoreResult.Beside, Add(store, 4, salt: 4, origin: StoreOrigin.Answer));
+        Assert.Equal([2UL, 4UL, 3UL], store.GetAll(4UL).Select(one => (ulong)one.Commitment.Commitment.Preconf.Timestamp));
+        InMemoryStore single = Store(new StoreOptions { MaxCommitmentsPerBlock = 1 });
+        Add(single, 4, salt: 1);
+        Assert.Equal(StoreResult.Refused, Add(single, 4, salt: 2, origin: StoreOrigin.Answer));
+        Assert.Equal((StoreResult.Superseded, 3UL), (Add(single, 4, salt: 3), Served(single, 4)));
+
+        // Heard live, it is the latest, once: who says it again brings nothing back.
+        Assert.Equal(StoreResult.Superseded, Add(store, 4, salt: 3));
+        Assert.Equal([3UL, 2UL, 4UL], store.GetAll(4UL).Select(one => (ulong)one.Commitment.Commitment.Preconf.Timestamp));
+        Assert.Equal(StoreResult.Duplicate, Add(store, 4, salt: 2));
+        Assert.Equal(StoreResult.Duplicate, Add(store, 4, salt: 3));
+        Assert.Equal((3UL, 3), (Served(store, 4), store.GetStats().Commitments));
+        Assert.Equal(StoreResult.Added, Add(store, 5, salt: 1, origin: StoreOrigin.Answer));
+        Assert.Equal(StoreResult.Duplicate, Add(store, 5, salt: 1));
+        Assert.Equal(StoreResult.Superseded, Add(store, 5, salt: 2));
+        Assert.Equal(StoreResult.Duplicate, Add(store, 5, salt: 1));
+        Assert.Equal(2UL, Served(store, 5));
+    }
+
+    [Fact]
+    public void AListFromAnAnswerPushesOutNoneOfAHigherBlock()
+    {
+        InMemoryStore store = Store(new StoreOptions { MaxBytes = 4000 });
+        Bytes32[] lists = [.. Enumerable.Range(0, 10).Select(number => HashOfList(number, 1000))];
+        for (int block = 0; block < 10; block++)
+        {
+            Add(store, (ulong)block, txList: lists[block]);
+        }
+
+        // Blocks 5 to 7 were heard, then the history is fetched downwards until it is full.
+        AddLists(StoreOrigin.Live, StoreResult.Added, 5, 6, 7);
+        AddLists(StoreOrigin.Answer, StoreResult.Added, 4);
+        AddLists(StoreOrigin.Answer, StoreResult.Refused, 3, 2);
+        Assert.Equal([4, 5, 6, 7], Held());
+
+        // What is heard from then on takes the place of the lowest, though that came last; a gap's list does so too.
+        AddLists(StoreOrigin.Live, StoreResult.Added, 9);
+        Assert.Equal([5, 6, 7, 9], Held());
+        AddLists(StoreOrigin.Answer, StoreResult.Added, 8);
+        Assert.Equal([6, 7, 8, 9], Held());
+        AddLists(StoreOrigin.Answer, StoreResult.Refused, 5);
+
+        // A list of a block far above, heard early, does not keep those of the chain out.
+        Bytes32 far = HashOfList(100, 1000);
+        Add(store, 1_000_000, txList: far);
+        AddTxList(store, 100, 1000);
+        AddLists(StoreOrigin.Live, StoreResult.Added, 0, 1, 2, 3);
+        Assert.Equal([0, 1, 2, 3], Held());
+
+        void AddLists(StoreOrigin origin, StoreResult expected, params int[] blocks)
+        {
+            foreach (int block in blocks)
+            {
+                _time.Advance(TimeSpan.FromSeconds(2));
+                Bytes32 hash = lists[block];
+                Assert.Equal(expected, store.AddTxList(in hash, ListOf(block, 1000), origin));
+                Assert.Equal(expected == StoreResult.Added, store.ContainsTxList(in hash));
+            }
+        }
+
+        int[] Held() => [.. Enumerable.Range(0, 10).Where(block =>
+        {
+            Bytes32 hash = lists[block];
+            return store.ContainsTxList(in hash);
+        })];
+    }
+
+    [Fact]
+    public void AListFromAnAnswerIsAsOldAsTheNextHigherOne()
+    {
+        InMemoryStore store = Store(new StoreOptions { MaxAge = TimeSpan.FromMinutes(10) });
+        Bytes32 low = HashOfList(1, 1000), high = HashOfList(2, 1000), shared = HashOfList(3, 1000);
+        Add(store, 2, txList: high);
+        AddTxList(store, 2, 1000);
+        _time.Advance(TimeSpan.FromMinutes(8));
+        Add(store, 1, txList: low);
+        Add(store, 1, salt: 2, txList: shared);
+        Add(store, 3, txList: shared);
+        Assert.Equal(StoreResult.Added, store.AddTxList(in low, ListOf(1, 1000), StoreOrigin.Answer));
+        Assert.Equal(StoreResult.Added, store.AddTxList(in shared, ListOf(3, 1000), StoreOrigin.Answer));
+
+        // One that a higher block names as well is of that block.
+        _time.Advance(TimeSpan.FromMinutes(3));
+        Assert.Equal((false, false, true), (store.ContainsTxList(in low), store.ContainsTxList(in high), store.ContainsTxList(in shared)));
+    }
+
+    private static ulong Served(InMemoryStore store, ulong block) =>
+        store.TryGetCommitment(block, out SignedCommitment served) ? (ulong)served.Commitment.Preconf.Timestamp : 0;
+
     private InMemoryStore Store(StoreOptions options) => new(options, _time);
 
     private static SignedCommitment Make(ulong block, ulong salt = 1, Bytes32 txList = default)
@@ -267,21 +370,29 @@ public sealed class InMemoryStoreTests
 
     private static Bytes32 HashOf(SignedCommitment commitment) => PreconfSigning.PreconfirmationHash(in commitment.Commitment.Preconf);
 
-    private static StoreResult Add(InMemoryStore store, ulong block, ulong salt = 1, Bytes32 txList = default)
+    private static StoreResult Add(InMemoryStore store, ulong block, ulong salt = 1, Bytes32 txList = default, StoreOrigin origin = StoreOrigin.Live)
     {
         SignedCommitment commitment = Make(block, salt, txList);
         Bytes32 hash = HashOf(commitment);
-        return store.AddCommitment(in commitment, in hash, in Signer);
+        return store.AddCommitment(in commitment, in hash, in Signer, origin);
     }
 
     private static Bytes32 AddTxList(InMemoryStore store, int number, int length)
     {
-        byte[] bytes = new byte[length];
-        BitConverter.TryWriteBytes(bytes, number);
+        byte[] bytes = ListOf(number, length);
         Bytes32 hash = Keccak256.Hash(bytes);
         Assert.Equal(StoreResult.Added, store.AddTxList(in hash, bytes));
         return hash;
     }
+
+    private static byte[] ListOf(int number, int length)
+    {
+        byte[] bytes = new byte[length];
+        BitConverter.TryWriteBytes(bytes, number);
+        return bytes;
+    }
+
+    private static Bytes32 HashOfList(int number, int length) => Keccak256.Hash(ListOf(number, length));
 
     private static List<ulong> Page(InMemoryStore store, ulong start, int count)
     {
