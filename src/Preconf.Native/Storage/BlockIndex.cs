@@ -3,7 +3,7 @@ using Preconf.Native.Types;
 namespace Preconf.Native.Storage;
 
 /// <summary>
-/// Block numbers in order, each with the slot of its served commitment: a sorted ring. Appending above and dropping below are
+/// Block numbers in order, each with the slot of its served commitment: a sorted ring. Appending above and dropping at either end are
 /// O(1), finding O(log n), inserting between moves the shorter side.
 /// </summary>
 internal sealed class BlockIndex
@@ -79,6 +79,8 @@ internal sealed class BlockIndex
         _start = (_start + 1) & (_ring.Length - 1);
         Count--;
     }
+
+    public void RemoveLast() => Count--;
 
     private void Grow()
     {

@@ -138,7 +138,8 @@ internal sealed class CommitmentSlab
 
     /// <summary>
     /// What is kept beside the SSZ. <see cref="Next"/> is the next value of the block, which gives way before this one, or the next free record;
-    /// <see cref="Answered"/> says that it has only been had on request so far.
+    /// <see cref="Answered"/> says that it has only been had on request so far. <see cref="Since"/> is when its submission window ended, in seconds since 1970, or
+    /// when it came, if that was before.
     /// </summary>
     internal record struct Record
     {
@@ -146,6 +147,7 @@ internal sealed class CommitmentSlab
         public Bytes32 TxListHash;
         public Address Signer;
         public long At;
+        public long Since;
         public int Next;
         public bool Answered;
     }

@@ -41,12 +41,16 @@ public sealed class InMemoryStore : ICommitmentStore
         Span<byte> ssz = stackalloc byte[SignedCommitmentCodec.Size];
         SignedCommitmentCodec.Encode(in commitment, ssz);
         UInt256 block = commitment.Commitment.Preconf.BlockNumber;
+        UInt256 windowEnd = commitment.Commitment.Preconf.SubmissionWindowEnd;
+        DateTimeOffset now = _time.GetUtcNow();
+        long seconds = now.ToUnixTimeSeconds();
         CommitmentSlab.Record record = new()
         {
             Hash = preconfirmationHash,
             TxListHash = commitment.Commitment.Preconf.RawTxListHash,
             Signer = signer,
-            At = _time.GetUtcNow().UtcTicks,
+            At = now.UtcTicks,
+            Since = windowEnd < (ulong)seconds ? (long)(ulong)windowEnd : seconds,
             Next = None,
             Answered = origin == StoreOrigin.Answer,
         };
@@ -211,13 +215,12 @@ public sealed class InMemoryStore : ICommitmentStore
 
         if (_slab.Count >= _options.MaxCommitments)
         {
-            if (position == 0)
+            if (position == 0 && !IsLater(in record))
             {
                 return StoreResult.Refused;
             }
 
-            DropLowest();
-            position--;
+            position = Math.Clamp(position - DropOne(), 0, _blocks.Count);
         }
 
         _blocks.Insert(position, in block, _slab.Add(ssz, in record));
@@ -261,7 +264,7 @@ public sealed class InMemoryStore : ICommitmentStore
         Reference(in record, _blocks[position].Block);
         while (_slab.Count > _options.MaxCommitments && _blocks.Count > 1)
         {
-            DropLowest();
+            DropOne();
         }
 
         return record.Answered ? StoreResult.Beside : StoreResult.Superseded;
@@ -283,8 +286,15 @@ public sealed class InMemoryStore : ICommitmentStore
 
     private void Link(int position, int slot, int before)
     {
-        _slab[slot].Next = before == None ? _blocks[position].Slot : _slab[before].Next;
+        int next = before == None ? _blocks[position].Slot : _slab[before].Next;
+        _slab[slot].Next = next;
         Follow(position, before, slot);
+
+        // A block is as late as the latest of its values.
+        if (next != None)
+        {
+            _slab[slot].Since = Math.Max(_slab[slot].Since, _slab[next].Since);
+        }
     }
 
     private void Unlink(int position, int slot, int before) => Follow(position, before, _slab[slot].Next);
@@ -301,10 +311,36 @@ public sealed class InMemoryStore : ICommitmentStore
         }
     }
 
+    // The lowest block goes, but of blocks far above the chain, which one signer can make without end, the highest goes once the chain has got later.
+    private int DropOne()
+    {
+        if (SinceAt(_blocks.Count - 1) >= SinceAt(0))
+        {
+            DropLowest();
+            return 1;
+        }
+
+        int highest = _blocks[_blocks.Count - 1].Slot;
+        _blocks.RemoveLast();
+        DropValues(highest);
+        return 0;
+    }
+
+    // What is heard below all that is held is old, unless what is held is of before its window: that was not the chain, then.
+    private bool IsLater(in CommitmentSlab.Record record) =>
+        !record.Answered && record.Since > Math.Min(SinceAt(0), SinceAt(_blocks.Count - 1));
+
+    private long SinceAt(int position) => _slab[_blocks[position].Slot].Since;
+
     private void DropLowest()
     {
-        int slot = _blocks[0].Slot;
+        int lowest = _blocks[0].Slot;
         _blocks.RemoveFirst();
+        DropValues(lowest);
+    }
+
+    private void DropValues(int slot)
+    {
         while (slot != None)
         {
             int next = _slab[slot].Next;

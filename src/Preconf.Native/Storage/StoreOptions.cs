@@ -1,6 +1,9 @@
 namespace Preconf.Native.Storage;
 
-/// <summary>Bounds of an <see cref="InMemoryStore"/>. Whichever is reached first makes room: lowest blocks and oldest lists go first.</summary>
+/// <summary>
+/// Bounds of an <see cref="InMemoryStore"/>. Whichever is reached first makes room: lowest blocks and oldest lists go first. Where the highest block was signed for an
+/// earlier window, and came earlier, than the lowest, it is no block of the chain but one far above it, and goes first: who signs many of them keeps out nothing.
+/// </summary>
 public sealed class StoreOptions
 {
     /// <summary>Signed values held. Default 65536: a day and a half of 2 s blocks, 25 MB.</summary>

@@ -70,6 +70,68 @@ public sealed class InMemoryStoreTests
         Assert.True(store.TryGetCommitment(1000UL, out _));
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(60)]
+    [InlineData(-60)]
+    public void BlocksFarAboveTheChainKeepItOutOfNoFullStore(int windowFromNow)
+    {
+        InMemoryStore store = Store(new StoreOptions { MaxCommitments = 10 });
+        for (ulong block = 1; block <= 20; block++)
+        {
+            Assert.Equal(StoreResult.Added, Hear(block, 2));
+        }
+
+        // One signer fills it in one slot; with a window of long ago it gets no further than with one to come.
+        for (ulong block = 1_000_000; block < 1_000_020; block++)
+        {
+            Assert.Equal(StoreResult.Added, Add(store, block, window: Now(windowFromNow)));
+        }
+
+        for (ulong block = 21; block <= 40; block++)
+        {
+            Assert.Equal(StoreResult.Added, Hear(block, 2));
+            Assert.True(store.TryGetCommitment(block, out _));
+        }
+
+        Assert.Equal(Enumerable.Range(31, 10).Select(block => (ulong)block), Page(store, 0, 256));
+
+        // What is old is refused all the same, heard or had on request, and so is what lies below all of it and is of now on request.
+        Assert.Equal(StoreResult.Refused, Add(store, 5, window: Now(-70)));
+        Assert.Equal(StoreResult.Refused, Add(store, 5, window: Now(-70), origin: StoreOrigin.Answer));
+        Assert.Equal(StoreResult.Refused, Add(store, 5, window: Now(0), origin: StoreOrigin.Answer));
+        Assert.Equal(10, store.GetStats().Commitments);
+
+        StoreResult Hear(ulong block, int after)
+        {
+            _time.Advance(TimeSpan.FromSeconds(after));
+            return Add(store, block, window: Now(2));
+        }
+    }
+
+    [Fact]
+    public void BlocksFarBelowTheChainPushOutNoneOfItsNewest()
+    {
+        InMemoryStore store = Store(new StoreOptions { MaxCommitments = 10 });
+        for (ulong block = 1001; block <= 1010; block++)
+        {
+            _time.Advance(TimeSpan.FromSeconds(2));
+            Add(store, block, window: Now(2));
+        }
+
+        // Another value of the newest, of a window long gone, does not make it an old one.
+        Add(store, 1010, salt: 2, window: Now(-1000));
+        for (ulong block = 5; block > 0; block--)
+        {
+            Add(store, block, window: Now(0));
+        }
+
+        Assert.True(store.TryGetCommitment(1010UL, out _));
+        Assert.Equal(StoreResult.Added, Add(store, 1011, window: Now(2)));
+        Assert.True(store.TryGetCommitment(1010UL, out _));
+        Assert.Equal(10, store.GetStats().Commitments);
+    }
+
     [Fact]
     public void AFullStoreLetsNoBlockGoForAnotherValueOfIt()
     {
@@ -360,9 +422,19 @@ public sealed class InMemoryStoreTests
 
     private InMemoryStore Store(StoreOptions options) => new(options, _time);
 
-    private static SignedCommitment Make(ulong block, ulong salt = 1, Bytes32 txList = default)
+    private ulong Now(int seconds) => (ulong)(_time.GetUtcNow().ToUnixTimeSeconds() + seconds);
+
+    private static SignedCommitment Make(ulong block, ulong salt = 1, Bytes32 txList = default, ulong window = 0)
     {
-        Preconfirmation preconf = new() { Eop = txList.IsZero, BlockNumber = block, GasLimit = block, Timestamp = salt, RawTxListHash = txList };
+        Preconfirmation preconf = new()
+        {
+            Eop = txList.IsZero,
+            BlockNumber = block,
+            GasLimit = block,
+            Timestamp = salt,
+            RawTxListHash = txList,
+            SubmissionWindowEnd = window,
+        };
         PreconfCommitment commitment = new(in preconf, default);
         Signature signature = default;
         return new SignedCommitment(in commitment, in signature);
@@ -370,9 +442,9 @@ public sealed class InMemoryStoreTests
 
     private static Bytes32 HashOf(SignedCommitment commitment) => PreconfSigning.PreconfirmationHash(in commitment.Commitment.Preconf);
 
-    private static StoreResult Add(InMemoryStore store, ulong block, ulong salt = 1, Bytes32 txList = default, StoreOrigin origin = StoreOrigin.Live)
+    private static StoreResult Add(InMemoryStore store, ulong block, ulong salt = 1, Bytes32 txList = default, StoreOrigin origin = StoreOrigin.Live, ulong window = 0)
     {
-        SignedCommitment commitment = Make(block, salt, txList);
+        SignedCommitment commitment = Make(block, salt, txList, window);
         Bytes32 hash = HashOf(commitment);
         return store.AddCommitment(in commitment, in hash, in Signer, origin);
     }
