@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::Driver;
 use crate::{
     Event, EventSink, PublishOutcome, Topic, buffers,
-    gossip::message_id,
+    gossip::own_id,
     transport::{Budget, Fingerprint, Room, Watch},
 };
 
@@ -187,7 +187,7 @@ impl<S: EventSink> Driver<'_, S> {
             PublishError::NoPeersSubscribedToTopic => Try::NoPeers,
             PublishError::MessageTooLarge => Try::Done(PublishOutcome::TooLarge),
             PublishError::AllQueuesFull(_) => {
-                let id = message_id(self.settings.message_id, self.topic_hash(topic).as_str(), &publish.data);
+                let id = own_id(self.settings.message_id, topic, self.topic_hash(topic).as_str(), &publish.data);
                 publish.refused = Some(Refused { id: MessageId::new(&id), at: self.now, watch: Watch::default() });
                 Try::Full
             }

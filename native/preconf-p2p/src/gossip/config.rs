@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use libp2p::gossipsub::{self, ConfigBuilder, ConfigBuilderError, Message, MessageId, ValidationMode};
 
-use super::{MAX_GOSSIP_SIZE, message_id};
-use crate::{Config, MeshSize};
+use super::{MAX_GOSSIP_SIZE, own_id};
+use crate::{Config, MeshSize, Topic, topic_name};
 
 /// The control part of an RPC may be this large. The library's 16 KiB makes a node deaf for good to a peer that sends
 /// an IHAVE of 5000 ids (about 110 kB), which reference nodes do.
@@ -29,6 +29,7 @@ fn check_mesh(mesh: &MeshSize) -> Result<(), ConfigBuilderError> {
 pub fn gossipsub_config(config: &Config) -> Result<gossipsub::Config, ConfigBuilderError> {
     check_mesh(&config.mesh)?;
     let mode = config.message_id;
+    let commitments = topic_name(config.chain_id, Topic::Commitments);
     ConfigBuilder::default()
         .mesh_n(config.mesh.n)
         .mesh_n_low(config.mesh.low)
@@ -49,7 +50,9 @@ pub fn gossipsub_config(config: &Config) -> Result<gossipsub::Config, ConfigBuil
         .validate_messages()
         .validation_mode(ValidationMode::Strict)
         .message_id_fn(move |message: &Message| {
-            MessageId::new(&message_id(mode, message.topic.as_str(), &message.data))
+            let name = message.topic.as_str();
+            let topic = if name == commitments { Topic::Commitments } else { Topic::TxLists };
+            MessageId::new(&own_id(mode, topic, name, &message.data))
         })
         .allow_self_origin(false)
         .prune_peers(0)

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use sha2::{Digest, Sha256};
 
-use crate::MessageIdMode;
+use crate::{MessageIdMode, Topic};
 
 /// The largest decompressed payload that an id is made of: the network's gossip limit. A payload that is valid snappy
 /// and longer is a bomb: its id is that of the raw bytes.
@@ -29,6 +29,20 @@ pub fn message_id(mode: MessageIdMode, topic: &str, data: &[u8]) -> [u8; 20] {
             first_20(&[&length, topic.as_bytes(), data])
         }
     }
+}
+
+/// The id by which this node knows a message of one of its topics: [`message_id`], but where `data` can only be of the other topic, the
+/// one that binds the topic. Else a peer that sends a commitment's bytes as a txlist first would have the commitment taken for a
+/// duplicate. What is of the wrong kind is rejected whatever its id, so nobody ever hears of this one.
+pub(crate) fn own_id(mode: MessageIdMode, topic: Topic, name: &str, data: &[u8]) -> [u8; 20] {
+    let misplaced = is_commitment(data) != (topic == Topic::Commitments);
+    message_id(if misplaced { MessageIdMode::TopicBound } else { mode }, name, data)
+}
+
+/// Whether bytes can be a `SignedCommitment` rather than a `RawTxListGossip` (protocol, section 2): the one has 382, and in the other the
+/// offset of the list stands behind the hash, where the block number of the one ends.
+fn is_commitment(data: &[u8]) -> bool {
+    data.len() == 382 && data[32..36] != [36, 0, 0, 0]
 }
 
 fn first_20(parts: &[&[u8]]) -> [u8; 20] {
@@ -210,6 +224,18 @@ mod tests {
         assert_eq!(snappy_len(&bomb), Some(len as usize));
         assert!(len as usize > MAX_DECOMPRESSED);
         assert_eq!(kona_id(&bomb), first_20(&[&INVALID_SNAPPY, &bomb]));
+    }
+
+    #[test]
+    fn the_topic_counts_where_bytes_can_only_be_of_the_other() {
+        let ids = |data: &[u8]| Topic::ALL.map(|topic| own_id(MessageIdMode::Kona, topic, "name", data));
+        let network = |data: &[u8]| message_id(MessageIdMode::Kona, "name", data);
+        let (commitment, mut txlist) = ([7; 382], [7; 382]);
+        txlist[32..36].copy_from_slice(&[36, 0, 0, 0]);
+        assert_eq!(ids(&commitment).map(|id| id == network(&commitment)), [true, false]);
+        for txlist in [&txlist[..], &txlist[..36], &[7; 381], &[7; 383], &[]] {
+            assert_eq!(ids(txlist).map(|id| id == network(txlist)), [false, true]);
+        }
     }
 
     #[test]

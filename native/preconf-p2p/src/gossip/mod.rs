@@ -17,6 +17,7 @@ mod message_id;
 mod scores;
 
 pub use config::gossipsub_config;
+pub(crate) use message_id::own_id;
 pub use message_id::{MAX_DECOMPRESSED, message_id, snappy_len};
 pub use scores::{peer_score_params, peer_score_thresholds};
 
