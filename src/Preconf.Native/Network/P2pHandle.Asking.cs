@@ -33,6 +33,7 @@ public sealed partial class P2pHandle
         PeerEntry first = Choose(core, question, asked)
             ?? throw new NetworkException(NetworkErrorKind.ReqRespBackpressure, "no peer is connected to ask; dial one or wait for one");
         NetworkException? failure = null;
+        (bool has, T best) = (false, default!);
         while (true)
         {
             (bool got, T result) = (false, default!);
@@ -44,6 +45,8 @@ public sealed partial class P2pHandle
                 {
                     return result;
                 }
+
+                (has, best) = !has && question.TellsSomething(result) ? (true, result) : (has, best);
             }
             catch (NetworkException error) when (IsAnothersChance(error.Kind) && core.IsOpen)
             {
@@ -53,7 +56,7 @@ public sealed partial class P2pHandle
             // Who is known to lack it would only say so again.
             if (asked.Count >= (question.Attempts ?? core.Config.RequestAttempts) || Choose(core, question, asked, withLacking: !got) is not { } next)
             {
-                return got && (failure is null || !question.FailuresOutweigh) ? result : throw failure!;
+                return has ? best : got && (failure is null || !question.FailuresOutweigh) ? result : throw failure!;
             }
 
             first = next;
@@ -254,5 +257,8 @@ public sealed partial class P2pHandle
 
         /// <summary>Whether nobody else need be asked.</summary>
         public Func<T, bool> Satisfied { get; init; } = static _ => true;
+
+        /// <summary>Whether an answer that does not satisfy is better than another's that does not, and than a failure.</summary>
+        public Func<T, bool> TellsSomething { get; init; } = static _ => false;
     }
 }

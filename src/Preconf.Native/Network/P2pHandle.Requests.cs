@@ -60,6 +60,7 @@ public sealed partial class P2pHandle
         {
             FirstBlock = startBlock,
             Satisfied = static answer => answer.Count != 0,
+            TellsSomething = static answer => answer.LastBlock is not null,
         };
         return AskAsync(question, peer, cancellationToken);
     }

@@ -10,6 +10,7 @@ namespace Preconf.Native.Storage;
 public sealed class InMemoryStore : ICommitmentStore
 {
     private const int None = -1;
+    private const long NewsFor = 10 * TimeSpan.TicksPerMinute;
 
     private readonly Lock _gate = new();
     private readonly StoreOptions _options;
@@ -237,7 +238,7 @@ public sealed class InMemoryStore : ICommitmentStore
         {
             if (_slab.Ssz(slot).SequenceEqual(ssz))
             {
-                return _slab[slot].Answered && !record.Answered ? Hear(position, slot, oldest) : StoreResult.Duplicate;
+                return _slab[slot].Answered && !record.Answered ? Hear(position, slot, oldest, in record) : StoreResult.Duplicate;
             }
 
             values++;
@@ -246,7 +247,7 @@ public sealed class InMemoryStore : ICommitmentStore
 
         if (values >= _options.MaxCommitmentsPerBlock)
         {
-            if (record.Answered && oldest == served)
+            if (record.Answered && (oldest == served || !_slab[oldest].Answered))
             {
                 return StoreResult.Refused;
             }
@@ -270,16 +271,18 @@ public sealed class InMemoryStore : ICommitmentStore
         return record.Answered ? StoreResult.Beside : StoreResult.Superseded;
     }
 
-    // What was had by a request is heard live: only now it is known to be later than what was heard before.
-    private StoreResult Hear(int position, int slot, int before)
+    // What was had by a request is heard live: only now it is known to be later than what was heard before. Long after, it is a replay.
+    private StoreResult Hear(int position, int slot, int before, in CommitmentSlab.Record heard)
     {
+        bool isNews = heard.At - _slab[slot].At <= NewsFor;
         _slab[slot].Answered = false;
-        if (before == None)
+        if (before == None || !isNews)
         {
             return StoreResult.Duplicate;
         }
 
         Unlink(position, slot, before);
+        (_slab[slot].At, _slab[slot].Since) = (heard.At, heard.Since);
         Link(position, slot, None);
         return StoreResult.Superseded;
     }
@@ -364,7 +367,7 @@ public sealed class InMemoryStore : ICommitmentStore
     {
         if (!record.TxListHash.IsZero)
         {
-            _shelf.Reference(in record.TxListHash, in block);
+            _shelf.Reference(in record.TxListHash, in block, record.Answered ? StoreOrigin.Answer : StoreOrigin.Live, record.At);
         }
     }
 

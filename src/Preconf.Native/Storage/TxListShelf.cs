@@ -83,8 +83,8 @@ internal sealed class TxListShelf
         return result;
     }
 
-    /// <summary>A commitment that names the list is held.</summary>
-    public void Reference(in Bytes32 hash, in UInt256 block)
+    /// <summary>A commitment that names the list is held. A higher block's makes the list as new as if it came with it.</summary>
+    public void Reference(in Bytes32 hash, in UInt256 block, StoreOrigin origin, long now)
     {
         ref Naming naming = ref CollectionsMarshal.GetValueRefOrAddDefault(_references, hash, out bool wasNamed);
         naming.Count++;
@@ -99,17 +99,11 @@ internal sealed class TxListShelf
             return;
         }
 
-        if (wasNamed)
-        {
-            _byBlock.Remove(item);
-        }
-        else
-        {
-            _unreferenced.Remove(item);
-            _referenced.Add(item);
-        }
-
+        _byBlock.Remove(item);
+        (wasNamed ? _referenced : _unreferenced).Remove(item);
         item.Block = block;
+        item.At = Math.Max(item.At, origin == StoreOrigin.Answer ? AgeOf(in block, now) : now);
+        _referenced.Add(item);
         _byBlock.Add(item);
     }
 
@@ -146,10 +140,17 @@ internal sealed class TxListShelf
         }
     }
 
+    // What is farther above than a store holds blocks is not of the chain, and says nothing.
     private long AgeOf(in UInt256 block, long now)
     {
+        if (_byBlock.Max is not { } highest || highest.Block <= block)
+        {
+            return now;
+        }
+
         Item at = new(default, [], 0, long.MaxValue) { Block = block };
-        return _byBlock.Max is { } highest && highest.Block > block ? Math.Min(now, _byBlock.GetViewBetween(at, highest).Min!.At - 1) : now;
+        Item next = _byBlock.GetViewBetween(at, highest).Min!;
+        return next.Block - block > (ulong)_options.MaxCommitments ? now : Math.Min(now, next.At - 1);
     }
 
     // Whether what goes before it, none of it of a higher block, is enough.
@@ -212,7 +213,8 @@ internal sealed class TxListShelf
 
         public byte[] Data { get; } = data;
 
-        public long At { get; } = at;
+        /// <summary>Its age: when it came or was named, or what it is counted as old as. Changed only while it is in no queue.</summary>
+        public long At { get; set; } = at;
 
         /// <summary>The highest block whose commitment names it; means nothing while none does.</summary>
         public UInt256 Block { get; set; }

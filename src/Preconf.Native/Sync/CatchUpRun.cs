@@ -29,7 +29,7 @@ internal sealed class CatchUpRun(P2pHandle handle, CatchUpOptions options, IProg
     }
 
     /// <summary>The first half: heads and commitments.</summary>
-    /// <param name="known">What nobody has, not to be asked for. Null for nothing.</param>
+    /// <param name="known">What nobody has, not to be asked for; takes in what this run finds to be so. Null for nothing.</param>
     /// <param name="refused">Peers not to be asked for commitments; takes in those whose answers are refused. Null for none.</param>
     /// <param name="cancellationToken">Gives up.</param>
     public async Task FetchCommitmentsAsync(KnownMissing? known, RefusedPeers? refused, CancellationToken cancellationToken)
@@ -40,6 +40,12 @@ internal sealed class CatchUpRun(P2pHandle handle, CatchUpOptions options, IProg
         _commitments = new CommitmentFetch(handle, options, refused ?? new RefusedPeers(handle, options.RetryMissing), wanted, Progressed);
         Tell(CatchUpStage.Started, null);
         await _commitments.RunAsync(cancellationToken).ConfigureAwait(false);
+        if (known is not null)
+        {
+            // Now, and not when the txlists are there: what is heard meanwhile may show that there is more.
+            Found found = Look();
+            known.Add(found.Missing.Take(CatchUpResult.MaxListed), found.Claim is null ? found.From : null);
+        }
     }
 
     /// <summary>The second half: txlists.</summary>
@@ -56,7 +62,7 @@ internal sealed class CatchUpRun(P2pHandle handle, CatchUpOptions options, IProg
         }
 
         CatchUpResult result = Result();
-        known?.Add(result);
+        known?.Add(result.MissingTxLists);
         Tell(CatchUpStage.Ended, result);
         return result;
     }
@@ -118,12 +124,31 @@ internal sealed class CatchUpRun(P2pHandle handle, CatchUpOptions options, IProg
 
     private CatchUpResult Result()
     {
-        CommitmentFetch commitments = _commitments!;
         TxListFetch txLists = _txLists!;
+        Found found = Look();
+        BlockRanges counted = new();
+        found.Missing.ForEach(blocks => counted.Add(blocks.First, blocks.Last));
+        return new CatchUpResult
+        {
+            From = found.From,
+            Head = found.Head,
+            UnprovenHead = found.Claim,
+            Peers = _peers,
+            Commitments = _commitments!.Fetched,
+            TxLists = txLists.Fetched,
+            MissingBlockCount = counted.Blocks,
+            MissingBlocks = [.. found.Missing.Take(CatchUpResult.MaxListed)],
+            MissingTxListCount = txLists.MissingCount,
+            MissingTxLists = txLists.Missing,
+        };
+    }
+
+    private Found Look()
+    {
+        CommitmentFetch commitments = _commitments!;
         UInt256? highest = _store.TryGetHead(out PreconfHead held) && !(held.BlockNumber < commitments.Highest) ? held.BlockNumber : commitments.Highest;
         UInt256 head = highest ?? UInt256.Zero;
         UInt256 from = options.From ?? StoreScan.Lowest(_store) ?? head;
-        List<MissingBlocks> missing = commitments.Missing(from <= highest ? new BlockRange(from, head) : null);
         UInt256? claim = null;
         foreach (PeerEntry peer in handle.PeerEntries.Where(peer => options.Peer is not { } only || only.Equals(peer.Id)))
         {
@@ -134,21 +159,9 @@ internal sealed class CatchUpRun(P2pHandle handle, CatchUpOptions options, IProg
             }
         }
 
-        BlockRanges counted = new();
-        missing.ForEach(blocks => counted.Add(blocks.First, blocks.Last));
-        return new CatchUpResult
-        {
-            From = from,
-            Head = head,
-            UnprovenHead = claim,
-            Peers = _peers,
-            Commitments = commitments.Fetched,
-            TxLists = txLists.Fetched,
-            MissingBlockCount = counted.Blocks,
-            MissingBlocks = [.. missing.Take(CatchUpResult.MaxListed)],
-            MissingTxListCount = txLists.MissingCount,
-            MissingTxLists = txLists.Missing,
-        };
+        // Who claimed the highest may have left before it could be looked into.
+        claim ??= _to > head && commitments.Wanted.Contains(in _to) && commitments.IsUnasked(_to) ? _to : null;
+        return new Found(from, head, claim, commitments.Missing(from <= highest ? new BlockRange(from, head) : null));
     }
 
     private void Progressed()
@@ -175,4 +188,7 @@ internal sealed class CatchUpRun(P2pHandle handle, CatchUpOptions options, IProg
                 result?.MissingBlockCount ?? (_txLists is null ? commitments.Wanted.Blocks : 0), result?.MissingTxListCount ?? _txLists?.Left ?? 0, result));
         }
     }
+
+    /// <summary>How it stands with the commitments.</summary>
+    private sealed record Found(UInt256 From, UInt256 Head, UInt256? Claim, List<MissingBlocks> Missing);
 }

@@ -16,8 +16,10 @@ internal sealed class CommitmentFetch
     // A peer that fails so often in a row is not asked again in this run.
     private const int FailuresAllowed = 3;
 
-    // A peer whose answers hold nothing but what is not accepted is not asked for more of them in a run: anyone can make such answers without end.
-    private const int BarrenAllowed = 64;
+    // A peer whose answers hold nothing of what is wanted but what is not accepted is not asked for more of them in a run: anyone can make such answers without
+    // end. Whole pages may be the history of former signers, a week of it; 64 answers with less are nobody's history.
+    private const int BarrenAllowed = 1024;
+    private const int BarrenShort = 16;
 
     // Until somebody has shown where the history begins, so many peers are asked for its first page, one each.
     private const int Scouts = 3;
@@ -52,6 +54,12 @@ internal sealed class CommitmentFetch
         _refused = refused;
         _denials = new Denials(options.Attempts);
         Wanted = wanted;
+
+        // Who leaves before it is asked counts as well.
+        foreach (PeerEntry entry in handle.PeerEntries.Where(IsAskable))
+        {
+            StateOf(entry);
+        }
     }
 
     /// <summary>What is still to be asked for.</summary>
@@ -119,8 +127,9 @@ internal sealed class CommitmentFetch
             outside.Remove(inside.First, inside.Last);
         }
 
-        missing.AddRange(outside.Ranges.Select(range =>
-            new MissingBlocks(range.First, range.Last, MissingReason.NotAccepted, _skipped.GetValueOrDefault(range.First))));
+        missing.AddRange(outside.Ranges.Select(range => IsUnasked(range.First)
+            ? Failed(range.First, range.Last)
+            : new MissingBlocks(range.First, range.Last, MissingReason.NotAccepted, _skipped.GetValueOrDefault(range.First))));
         missing.Sort(static (left, right) => left.First.CompareTo(right.First));
         return missing;
     }
@@ -128,19 +137,25 @@ internal sealed class CommitmentFetch
     /// <summary>Whether a peer was asked for a block and did not bring it.</summary>
     public bool HasAsked(PeerId peer, UInt256 block) => _peers.TryGetValue(peer, out PeerState? state) && state.Covered.Contains(in block);
 
-    // Whoever may have it and was not asked has failed too often, or left.
-    private bool IsUnasked(UInt256 block) =>
+    /// <summary>Whether somebody who may have a block was not asked for it: who failed too often, or left.</summary>
+    public bool IsUnasked(UInt256 block) =>
         _peers.Count == 0 || _peers.Values.Any(peer => !peer.Covered.Contains(in block) && peer.Entry.Holdings.Of(in block) != PeerHolding.Lacking);
 
-    // Blocks that came and were not accepted are told one by one, with their reason.
+    // Blocks that came and were not accepted are told one by one, with their reason, unless another peer may have what is.
     private IEnumerable<MissingBlocks> Named(BlockRange range, bool failed)
     {
+        if (failed)
+        {
+            yield return Failed(range.First, range.Last);
+            yield break;
+        }
+
         UInt256 next = range.First;
         foreach ((UInt256 block, string why) in _skipped.Where(skipped => skipped.Key >= range.First && skipped.Key <= range.Last).OrderBy(skipped => skipped.Key))
         {
             if (block > next)
             {
-                yield return Rest(next, block - UInt256.One);
+                yield return new MissingBlocks(next, block - UInt256.One, MissingReason.NobodyHas, null);
             }
 
             yield return new MissingBlocks(block, block, MissingReason.NotAccepted, why);
@@ -152,20 +167,18 @@ internal sealed class CommitmentFetch
 
         if (next <= range.Last)
         {
-            yield return Rest(next, range.Last);
+            yield return new MissingBlocks(next, range.Last, MissingReason.NobodyHas, null);
         }
-
-        MissingBlocks Rest(UInt256 first, UInt256 last) => failed
-            ? new MissingBlocks(first, last, MissingReason.RequestsFailed, _lastError ?? "no peer is connected")
-            : new MissingBlocks(first, last, MissingReason.NobodyHas, null);
     }
+
+    private MissingBlocks Failed(UInt256 first, UInt256 last) => new(first, last, MissingReason.RequestsFailed, _lastError ?? "no peer is connected");
 
     private Page? NextPage()
     {
         (PeerEntry? best, UInt256 start, double least) = (null, default, double.PositiveInfinity);
         foreach (PeerEntry entry in _handle.PeerEntries)
         {
-            if ((_options.Peer is { } only && !only.Equals(entry.Id)) || !MayAskNow(entry) || FirstFor(entry) is not { } first
+            if (!IsAskable(entry) || !MayAskNow(entry) || FirstFor(entry) is not { } first
                 || entry.Holdings.Of(in first) == PeerHolding.Lacking)
             {
                 continue;
@@ -181,6 +194,8 @@ internal sealed class CommitmentFetch
 
         return best is null ? null : PageOf(best, start);
     }
+
+    private bool IsAskable(PeerEntry entry) => _options.Peer is not { } only || only.Equals(entry.Id);
 
     private bool MayAskNow(PeerEntry entry)
     {
@@ -283,8 +298,7 @@ internal sealed class CommitmentFetch
         bool brings = commitments.LastBlock >= page.First;
         UInt256 end = brings ? commitments.LastBlock!.Value : UInt256.MaxValue;
         _found |= brings;
-        Keep(commitments);
-        Weigh(peer, commitments);
+        Weigh(page, peer, commitments, Keep(commitments));
         peer.Covered.Add(page.First, in end);
         peer.Covered.IntersectWith(Wanted);
         if (brings)
@@ -298,25 +312,35 @@ internal sealed class CommitmentFetch
         }
     }
 
-    private void Weigh(PeerState peer, CommitmentsAnswer answer)
+    private void Weigh(Page page, PeerState peer, CommitmentsAnswer answer, long brought)
     {
-        peer.Barren = answer.Count != 0 ? 0 : peer.Barren + Math.Min(1, answer.Skipped.Count);
-        peer.Failures = peer.Barren < BarrenAllowed ? 0 : FailuresAllowed;
-        if (peer.Failures != 0)
+        bool isShort = (UInt256)(ulong)(answer.Count + answer.Skipped.Count) <= page.Last - page.First;
+        bool wasBarren = peer.Barren >= BarrenAllowed;
+        peer.Barren = brought != 0 ? 0 : peer.Barren + (answer.Skipped.Count == 0 ? 0 : isShort ? BarrenShort : 1);
+        bool isBarren = peer.Barren >= BarrenAllowed;
+        peer.Failures = isBarren ? FailuresAllowed : 0;
+        if (!isBarren || wasBarren)
         {
-            _lastError = $"{BarrenAllowed} answers of {peer.Entry.Id} in a row held nothing that is accepted: {answer.Skipped[^1].Outcome}";
+            return;
+        }
+
+        _lastError = $"{peer.Entry.Id} answers and answers, with nothing that is accepted: {answer.Skipped[^1].Outcome}";
+        if (isShort)
+        {
             _refused.Add(peer.Entry.Id, _lastError);
         }
     }
 
-    private void Keep(CommitmentsAnswer answer)
+    // How much of it was wanted.
+    private long Keep(CommitmentsAnswer answer)
     {
-        int kept = 0;
+        (int kept, long brought) = (0, 0);
         foreach (SignedCommitment commitment in answer.Commitments)
         {
             UInt256 block = commitment.Commitment.Preconf.BlockNumber;
             Highest = block <= Highest ? Highest : block;
             bool wanted = Wanted.Contains(in block) || _absent.Contains(in block) || _heldMeanwhile.Contains(in block);
+            brought += wanted ? 1 : 0;
             if (_store.TryGetCommitment(block, out _))
             {
                 kept++;
@@ -357,6 +381,8 @@ internal sealed class CommitmentFetch
 
             Settle(UInt256.Zero, below);
         }
+
+        return brought;
     }
 
     private void Settle(UInt256 first, UInt256 last)

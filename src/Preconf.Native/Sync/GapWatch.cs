@@ -83,7 +83,11 @@ internal sealed class GapWatch : IDisposable
     {
         Read();
         SeePeers();
-        _suspicions.Clear();
+        while (_suspicions.TryDequeue(out Suspicion suspicion))
+        {
+            Forget(in suspicion);
+        }
+
         CatchUpReasons due = _due;
         _due &= CatchUpReasons.Stopped;
         return due;
@@ -142,7 +146,8 @@ internal sealed class GapWatch : IDisposable
         else
         {
             // More than can be remembered is reason enough.
-            Confirm(in suspicion);
+            _due |= CatchUpReasons.Gap;
+            Forget(in suspicion);
         }
     }
 
@@ -160,7 +165,8 @@ internal sealed class GapWatch : IDisposable
             _suspicions.Dequeue();
             if (IsGap(in suspicion))
             {
-                Confirm(in suspicion);
+                _due |= CatchUpReasons.Gap;
+                Forget(in suspicion);
             }
         }
 
@@ -179,9 +185,8 @@ internal sealed class GapWatch : IDisposable
     }
 
     // When nobody had the blocks before one, that one had not been heard of: there may have been none yet.
-    private void Confirm(in Suspicion suspicion)
+    private void Forget(in Suspicion suspicion)
     {
-        _due |= CatchUpReasons.Gap;
         if (suspicion.Before is { } before && !_store.TryGetCommitment(before, out _))
         {
             _known.ForgetUpTo(in before);

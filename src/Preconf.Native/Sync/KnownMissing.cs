@@ -6,6 +6,7 @@ namespace Preconf.Native.Sync;
 internal sealed class KnownMissing
 {
     private const int MaxKnown = 16 * CatchUpResult.MaxListed;
+    private const ulong Near = 1024;
     private readonly Lock _gate = new();
     private readonly BlockRanges _blocks = new();
     private readonly HashSet<Bytes32> _txLists = [];
@@ -31,39 +32,56 @@ internal sealed class KnownMissing
         }
     }
 
-    /// <summary>Takes in what a run found out.</summary>
-    public void Add(CatchUpResult result)
+    /// <summary>Takes in what a run found out about commitments.</summary>
+    /// <param name="missing">What is missing.</param>
+    /// <param name="from">The lowest block that anybody has; null where that is not sure.</param>
+    public void Add(IEnumerable<MissingBlocks> missing, UInt256? from)
     {
         lock (_gate)
         {
-            foreach (MissingBlocks blocks in result.MissingBlocks.Where(static blocks => blocks.Reason != MissingReason.RequestsFailed))
+            bool isSure = true;
+            foreach (MissingBlocks blocks in missing)
             {
-                _blocks.Add(blocks.First, blocks.Last);
+                if (blocks.Reason == MissingReason.RequestsFailed)
+                {
+                    isSure = false;
+                }
+                else
+                {
+                    _blocks.Add(blocks.First, blocks.Last);
+                }
             }
 
             // What lies below everything that is to be had is missing to nobody, and looked for as seldom.
-            if (result.From.TrySubtract(UInt256.One, out UInt256 below) && !result.IsWorthRetrying)
+            if (isSure && from is { } lowest && lowest.TrySubtract(UInt256.One, out UInt256 below))
             {
                 _blocks.Add(UInt256.Zero, in below);
             }
 
-            _txLists.UnionWith(result.MissingTxLists.Where(static list => list.Reason != MissingReason.RequestsFailed).Select(static list => list.Hash));
-            if (_blocks.Count > MaxKnown || _txLists.Count > MaxKnown)
-            {
-                Clear();
-            }
+            KeepBounds();
         }
     }
 
-    /// <summary>Forgets of a block, and of the blocks below it as far as they are known in a row, that nobody had them.</summary>
+    /// <summary>Takes in what a run found out about txlists.</summary>
+    public void Add(IEnumerable<MissingTxList> missing)
+    {
+        lock (_gate)
+        {
+            _txLists.UnionWith(missing.Where(static list => list.Reason != MissingReason.RequestsFailed).Select(static list => list.Hash));
+            KeepBounds();
+        }
+    }
+
+    /// <summary>
+    /// Forgets that nobody had a block, and those below it: as far as they are known in a row, and some further ones, where somebody may have made holes in the row.
+    /// </summary>
     public void ForgetUpTo(in UInt256 block)
     {
         lock (_gate)
         {
-            if (_blocks.TryFind(in block, out BlockRange range))
-            {
-                _blocks.Remove(range.First, in block);
-            }
+            UInt256 first = block.TrySubtract(Near, out UInt256 near) ? near : UInt256.Zero;
+            first = _blocks.TryFind(in block, out BlockRange range) && range.First < first ? range.First : first;
+            _blocks.Remove(in first, in block);
         }
     }
 
@@ -83,6 +101,15 @@ internal sealed class KnownMissing
     public void Clear()
     {
         lock (_gate)
+        {
+            _blocks.Clear();
+            _txLists.Clear();
+        }
+    }
+
+    private void KeepBounds()
+    {
+        if (_blocks.Count > MaxKnown || _txLists.Count > MaxKnown)
         {
             _blocks.Clear();
             _txLists.Clear();

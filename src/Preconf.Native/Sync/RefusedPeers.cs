@@ -4,8 +4,8 @@ using Preconf.Native.Protocol;
 namespace Preconf.Native.Sync;
 
 /// <summary>
-/// Peers whose answers were refused by their own fault. Each such answer costs them, so asking for it again and again would ban a peer that is honest and
-/// only of another mind, such as one that keeps commitments of a preconfer this node does not expect. One owner at a time.
+/// Peers whose answers were refused by their own fault, or hold nothing that is accepted and come in scraps. The former cost them, so asking again and again would ban
+/// a peer that is honest and only of another mind, such as one of another slasher; the latter cost this node. One owner at a time.
 /// </summary>
 /// <param name="handle">The node, for its clock.</param>
 /// <param name="forgetAfter">When a peer may be asked again.</param>

@@ -146,7 +146,13 @@ internal static class PublishCommand
             return default;
         }
 
-        GetCommitmentsByNumberResponse page = await light.Handle.RequestCommitmentsAsync(before, 1, light.Peer, cancellationToken).ConfigureAwait(false);
+        CommitmentsAnswer page = await light.Handle.RequestCommitmentsAsync(before, 1, light.Peer, cancellationToken).ConfigureAwait(false);
+        if (page.Skipped.Count != 0)
+        {
+            throw new NetworkException(
+                NetworkErrorKind.ReqRespValidation, $"the peer's commitment of block {before} is not accepted here ({page.Skipped[0].Outcome}); name the parent with {Parent.Name}");
+        }
+
         return page.Commitments.Count == 1 && page.Commitments[0].Commitment.Preconf.BlockNumber == before
             ? PreconfSigning.PreconfirmationHash(page.Commitments[0].Commitment.Preconf)
             : default;

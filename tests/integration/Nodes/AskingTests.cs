@@ -64,6 +64,25 @@ public sealed class AskingTests(ITestOutputHelper output)
         int Thanks() => client.Handle.Explain(server.LocalPeerId).History.Where(entry => entry.Reason == ReputationReason.Answered).Sum(entry => entry.Count);
     }
 
+    [Fact]
+    public async Task WhatOnePeerHasAndIsNotAcceptedIsToldThoughAnotherHasNothing()
+    {
+        await using TestNet net = new(output);
+        using PreconfSigner former = PreconfSigner.Generate();
+        (P2pNode server, P2pNode client) = await StrictPairAsync(net);
+        Bytes32 domain = PreconfSigning.DefaultDomain;
+        History.Put(server, net, former.Sign(in domain, net.Commit(3).Commitment));
+        P2pNode empty = await net.StartAsync(TestNet.Tcp);
+        await TestNet.ConnectAsync(client, empty);
+
+        // Who claims a head is asked first.
+        await client.Handle.RequestHeadAsync(server.LocalPeerId);
+        using EventReader<NetworkEvent> asked = empty.Handle.Subscribe();
+        CommitmentsAnswer page = await client.Handle.RequestCommitmentsAsync(1, 10).WaitAsync(TestNet.Patience);
+        Assert.Equal((0, (UInt256?)3), (page.Count, page.LastBlock));
+        await ExchangeTests.NextAsync(asked, NetworkEventKind.InboundCommitmentsRequest);
+    }
+
     [Theory]
     [InlineData("slasher", false)]
     [InlineData("slasher", true)]

@@ -381,7 +381,7 @@ public sealed class CatchUpTests(ITestOutputHelper output)
     {
         await using TestNet net = new(output);
         SignedCommitment first = net.Commit(1);
-        P2pNode deaf = await net.StartAsync(TestNet.Config(TestNet.Tcp), new P2pNodeServices { Store = new OneByOneStore(_ => first) });
+        P2pNode deaf = await net.StartAsync(TestNet.Config(TestNet.Tcp), new P2pNodeServices { Store = new ScrapsStore(_ => [first]) });
         LocalValidationAdapter validator = new(options: new ValidationOptions { ReferenceParity = true });
         P2pNode late = await net.StartAsync(TestNet.Config(TestNet.Tcp), new P2pNodeServices { Validator = validator });
         deaf.Handle.UpdateHead(new PreconfHead(1_000_000, 1_000_000));
@@ -529,36 +529,119 @@ public sealed class CatchUpTests(ITestOutputHelper output)
         P2pNode peer = await net.StartAsync(TestNet.Tcp);
         P2pNode late = await net.StartAsync(strict);
         Bytes32 domain = PreconfSigning.DefaultDomain;
-        for (ulong block = 1; block <= 300; block++)
+        for (ulong block = 1; block <= 20_000; block++)
         {
             History.Put(peer, net, former.Sign(in domain, net.Commit(block).Commitment));
         }
 
-        History.Fill(peer, net, 301, 600);
+        History.Fill(peer, net, 20_001, 20_300);
         await TestNet.ConnectAsync(late, peer);
         CatchUpResult result = await CatchUp.RunAsync(late.Handle).WaitAsync(TestNet.Patience);
-        Assert.Empty(History.Missing(late, 301, 600));
-        Assert.Equal((300, (UInt256)301, (UInt256)600, 300), (result.Commitments, result.From, result.Head, result.MissingBlockCount));
-        Assert.Equal(((UInt256)1, (UInt256)300, MissingReason.NotAccepted), (result.MissingBlocks[0].First, result.MissingBlocks[^1].Last, result.MissingBlocks[0].Reason));
+        Assert.Empty(History.Missing(late, 20_001, 20_300));
+        Assert.Equal((300, (UInt256)20_001, (UInt256)20_300, 20_000), (result.Commitments, result.From, result.Head, result.MissingBlockCount));
+        Assert.Equal(((UInt256)1, (UInt256)20_000, MissingReason.NotAccepted), (result.MissingBlocks[0].First, result.MissingBlocks[^1].Last, result.MissingBlocks[0].Reason));
         Assert.DoesNotContain(late.Handle.Explain(peer.LocalPeerId).History, entry => entry.Delta < 0);
     }
 
-    [Fact]
-    public async Task WhoOnlyHasWhatIsNotAcceptedIsNotAskedWithoutEnd()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task WhoOnlyHasWhatIsNotAcceptedIsNotAskedWithoutEnd(bool withAnOldOne)
     {
         await using TestNet net = new(output);
         using PreconfSigner stranger = PreconfSigner.Generate();
-        P2pConfig strict = TestNet.Config(TestNet.Tcp);
-        (strict.AnySigner, strict.ExpectedSigners) = (false, [net.Signer.Address]);
         Bytes32 domain = PreconfSigning.DefaultDomain;
-        OneByOneStore store = new(block => stranger.Sign(in domain, net.Commit(block).Commitment));
+        ScrapsStore store = new(block => [.. withAnOldOne ? [net.Commit(1)] : Array.Empty<SignedCommitment>(), stranger.Sign(in domain, net.Commit(block).Commitment)]);
         P2pNode liar = await net.StartAsync(TestNet.Config(TestNet.Tcp), new P2pNodeServices { Store = store });
-        P2pNode late = await net.StartAsync(strict);
+        AllowedSignersAdapter validator = new([net.Signer.Address], options: new ValidationOptions { ReferenceParity = withAnOldOne });
+        P2pNode late = await net.StartAsync(TestNet.Config(TestNet.Tcp), new P2pNodeServices { Validator = validator });
         liar.Handle.UpdateHead(new PreconfHead(1_000_000, 1_000_000));
         await TestNet.ConnectAsync(late, liar);
         CatchUpResult result = await CatchUp.RunAsync(late.Handle, FromOne).WaitAsync(TestNet.Patience);
-        Assert.Equal((0, (UInt256?)1_000_000, true), (result.Commitments, result.UnprovenHead, result.IsWorthRetrying));
-        Assert.InRange(result.MissingBlockCount, 60, 70);
+        Assert.Equal(((UInt256?)1_000_000, true), (result.UnprovenHead, result.IsWorthRetrying));
+        await liar.StopAsync();
+        Assert.InRange(store.Asked, 60, 75);
+    }
+
+    [Fact]
+    public async Task WhatAStrangerSignedIsNotKnownToBeMissingWhereAnotherPeerMayHaveIt()
+    {
+        await using TestNet net = new(output);
+        using PreconfSigner stranger = PreconfSigner.Generate();
+        Bytes32 domain = PreconfSigning.DefaultDomain;
+        P2pNode hostile = await net.StartAsync(TestNet.Tcp);
+        FailingPagesStore pages = new() { Fails = true };
+        P2pNode honest = await net.StartAsync(TestNet.Config(TestNet.Tcp), new P2pNodeServices { Store = pages });
+        AllowedSignersAdapter validator = new([net.Signer.Address]);
+        P2pNode late = await net.StartAsync(TestNet.Config(TestNet.Tcp), new P2pNodeServices { Validator = validator });
+        for (ulong block = 1; block <= 300; block++)
+        {
+            History.Put(hostile, net, stranger.Sign(in domain, net.Commit(block).Commitment));
+        }
+
+        History.Fill(honest, net, 1, 300);
+        await TestNet.ConnectAsync(late, hostile);
+        await TestNet.ConnectAsync(late, honest);
+        TaskCompletionSource<CatchUpResult> first = new();
+        _ = CatchUp.FollowAsync(late.Handle, new CatchUpOptions { Pause = TimeSpan.FromMilliseconds(50) }, new Teller(progress => first.TrySetResult(progress.Result!), CatchUpStage.Ended));
+        CatchUpResult result = await first.Task.WaitAsync(TestNet.Patience);
+        Assert.True(result.IsWorthRetrying);
+        Assert.All(result.MissingBlocks, blocks => Assert.Equal(MissingReason.RequestsFailed, blocks.Reason));
+        pages.Fails = false;
+        await LifecycleTests.UntilAsync(() => History.Missing(late, 1, 300).Length == 0);
+    }
+
+    [Fact]
+    public async Task WhoLeavesWithTheOnlyClaimLeavesItUnproven()
+    {
+        await using TestNet net = new(output);
+        P2pNode claims = await net.StartAsync(TestNet.Tcp);
+        P2pNode empty = await net.StartAsync(TestNet.Tcp);
+        P2pNode late = await net.StartAsync(TestNet.Tcp);
+        claims.Handle.UpdateHead(new PreconfHead(1000, 1000));
+        await TestNet.ConnectAsync(late, empty);
+        await TestNet.ConnectAsync(late, claims);
+        CatchUpResult result = await CatchUp.RunAsync(late.Handle, progress: new Teller(_ => claims.StopAsync().Wait(TestNet.Patience), CatchUpStage.Started)).WaitAsync(TestNet.Patience);
+        Assert.Equal(((UInt256?)1000, false, true), (result.UnprovenHead, result.IsComplete, result.IsWorthRetrying));
+    }
+
+    [Fact]
+    public async Task AGapHeardOfBetweenTwoRunsIsNotHiddenByWhatWasKnownBefore()
+    {
+        await using TestNet net = new(output);
+        (P2pNode full, P2pNode late) = await net.PairAsync();
+        History.Fill(full, net, 1, 5);
+        CatchUpOptions options = new() { From = 1, Pause = TimeSpan.FromSeconds(3), GapPatience = TimeSpan.FromMilliseconds(100) };
+        CatchUpResult? last = null;
+        _ = CatchUp.FollowAsync(late.Handle, options, new Teller(progress => Volatile.Write(ref last, progress.Result), CatchUpStage.Ended));
+        await LifecycleTests.UntilAsync(() => Volatile.Read(ref last) is { Commitments: 5 });
+        await full.Handle.PublishCommitmentAsync(net.Commit(1_000_000_000));
+        await LifecycleTests.UntilAsync(() => Volatile.Read(ref last) is { MissingBlockCount: 999_999_994 });
+
+        // The first gap is due, and waits for the pause to end: that is when the second is heard of.
+        History.Fill(full, net, 6, 6);
+        await full.Handle.PublishCommitmentAsync(net.Commit(7));
+        await Task.Delay(500);
+        History.Fill(full, net, 8, 9);
+        await full.Handle.PublishCommitmentAsync(net.Commit(10));
+        await LifecycleTests.UntilAsync(() => History.Missing(late, 1, 10).Length == 0);
+    }
+
+    [Fact]
+    public async Task AGapHeardOfWhileTxListsAreFetchedIsNotHiddenByThatRun()
+    {
+        await using TestNet net = new(output);
+        P2pNode full = await net.StartAsync(TestNet.Config(TestNet.Tcp), new P2pNodeServices { Store = new SlowListStore() });
+        P2pNode late = await net.StartAsync(TestNet.Tcp);
+        History.Fill(full, net, 1, 200, listEvery: 1);
+        History.Put(full, net, net.Commit(1_000_000_000));
+        await TestNet.ConnectAsync(late, full);
+        CatchUpOptions options = new() { From = 1, Parallel = 1, Pause = TimeSpan.FromMilliseconds(50), GapPatience = TimeSpan.FromMilliseconds(100) };
+        _ = CatchUp.FollowAsync(late.Handle, options, null);
+        await LifecycleTests.UntilAsync(() => History.Missing(late, 1, 200).Length == 0);
+        History.Fill(full, net, 201, 204);
+        await full.Handle.PublishCommitmentAsync(net.Commit(205));
+        await LifecycleTests.UntilAsync(() => History.Missing(late, 1, 205).Length == 0);
     }
 
     private static List<NetworkEvent> Read(EventReader<NetworkEvent> events)
@@ -584,15 +667,33 @@ public sealed class CatchUpTests(ITestOutputHelper output)
         }
     }
 
-    /// <summary>A store that has a commitment of whatever block is asked for first, and no other.</summary>
-    private sealed class OneByOneStore(Func<ulong, SignedCommitment> make) : PassingStore
+    /// <summary>A store that has something for whatever block is asked for, and not what comes after it.</summary>
+    private sealed class ScrapsStore(Func<ulong, SignedCommitment[]> make) : PassingStore
     {
+        private int _asked;
+
+        public int Asked => Volatile.Read(ref _asked);
+
         public override int GetCommitments(UInt256 startBlock, int maxCount, Span<byte> destination)
         {
-            SignedCommitment one = make((ulong)startBlock);
-            SignedCommitmentCodec.Encode(in one, destination);
-            return 1;
+            Interlocked.Increment(ref _asked);
+            SignedCommitment[] all = make((ulong)startBlock);
+            for (int i = 0; i < all.Length; i++)
+            {
+                SignedCommitmentCodec.Encode(in all[i], destination[(i * SignedCommitmentCodec.Size)..]);
+            }
+
+            return all.Length;
         }
+    }
+
+    /// <summary>A store whose pages can't be read for a while.</summary>
+    private sealed class FailingPagesStore : PassingStore
+    {
+        public bool Fails { get; set; }
+
+        public override int GetCommitments(UInt256 startBlock, int maxCount, Span<byte> destination) =>
+            Fails ? throw new IOException("the disk is away") : base.GetCommitments(startBlock, maxCount, destination);
     }
 
     /// <summary>A store whose txlists take their time.</summary>

@@ -332,6 +332,10 @@ public sealed class InMemoryStoreTests
         // Over the bound the oldest goes, and never the one that is served.
         Assert.Equal(StoreResult.Beside, Add(store, 4, salt: 4, origin: StoreOrigin.Answer));
         Assert.Equal([2UL, 4UL, 3UL], store.GetAll(4UL).Select(one => (ulong)one.Commitment.Commitment.Preconf.Timestamp));
+        Add(store, 6, salt: 1);
+        Add(store, 6, salt: 2);
+        Add(store, 6, salt: 3);
+        Assert.Equal(StoreResult.Refused, Add(store, 6, salt: 4, origin: StoreOrigin.Answer));
         InMemoryStore single = Store(new StoreOptions { MaxCommitmentsPerBlock = 1 });
         Add(single, 4, salt: 1);
         Assert.Equal(StoreResult.Refused, Add(single, 4, salt: 2, origin: StoreOrigin.Answer));
@@ -342,11 +346,17 @@ public sealed class InMemoryStoreTests
         Assert.Equal([3UL, 2UL, 4UL], store.GetAll(4UL).Select(one => (ulong)one.Commitment.Commitment.Preconf.Timestamp));
         Assert.Equal(StoreResult.Duplicate, Add(store, 4, salt: 2));
         Assert.Equal(StoreResult.Duplicate, Add(store, 4, salt: 3));
-        Assert.Equal((3UL, 3), (Served(store, 4), store.GetStats().Commitments));
+        Assert.Equal((3UL, 6), (Served(store, 4), store.GetStats().Commitments));
         Assert.Equal(StoreResult.Added, Add(store, 5, salt: 1, origin: StoreOrigin.Answer));
         Assert.Equal(StoreResult.Duplicate, Add(store, 5, salt: 1));
         Assert.Equal(StoreResult.Superseded, Add(store, 5, salt: 2));
         Assert.Equal(StoreResult.Duplicate, Add(store, 5, salt: 1));
+        Assert.Equal(2UL, Served(store, 5));
+
+        // Long after it was had, hearing it is a replay.
+        Assert.Equal(StoreResult.Beside, Add(store, 5, salt: 3, origin: StoreOrigin.Answer));
+        _time.Advance(TimeSpan.FromMinutes(11));
+        Assert.Equal(StoreResult.Duplicate, Add(store, 5, salt: 3));
         Assert.Equal(2UL, Served(store, 5));
     }
 
@@ -415,6 +425,31 @@ public sealed class InMemoryStoreTests
         // One that a higher block names as well is of that block.
         _time.Advance(TimeSpan.FromMinutes(3));
         Assert.Equal((false, false, true), (store.ContainsTxList(in low), store.ContainsTxList(in high), store.ContainsTxList(in shared)));
+    }
+
+    [Fact]
+    public void AListThatANewBlockNamesAgainIsAsNewAsTheBlock()
+    {
+        InMemoryStore store = Store(new StoreOptions { MaxAge = TimeSpan.FromMinutes(10) });
+        Bytes32 shared = AddTxList(store, 1, 1000), last = HashOfList(2, 1000), far = AddTxList(store, 3, 1000);
+        Add(store, 1, txList: shared);
+        Add(store, 10_000_000, txList: far);
+        _time.Advance(TimeSpan.FromMinutes(9));
+        Add(store, 5, txList: last);
+        Add(store, 6, txList: shared);
+        Assert.Equal(StoreResult.Added, store.AddTxList(in last, ListOf(2, 1000), StoreOrigin.Answer));
+        _time.Advance(TimeSpan.FromMinutes(5));
+        Assert.Equal((true, true, false), (store.ContainsTxList(in shared), store.ContainsTxList(in last), store.ContainsTxList(in far)));
+
+        // A list of a block far above says nothing of the age of one whose next is missing.
+        Bytes32 alone = HashOfList(4, 1000);
+        Add(store, 10_000_001, txList: far);
+        AddTxList(store, 3, 1000);
+        _time.Advance(TimeSpan.FromMinutes(9));
+        Add(store, 7, txList: alone);
+        Assert.Equal(StoreResult.Added, store.AddTxList(in alone, ListOf(4, 1000), StoreOrigin.Answer));
+        _time.Advance(TimeSpan.FromMinutes(5));
+        Assert.True(store.ContainsTxList(in alone));
     }
 
     private static ulong Served(InMemoryStore store, ulong block) =>
