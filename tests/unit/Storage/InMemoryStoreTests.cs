@@ -440,16 +440,19 @@ public sealed class InMemoryStoreTests
         Assert.Equal(StoreResult.Added, store.AddTxList(in last, ListOf(2, 1000), StoreOrigin.Answer));
         _time.Advance(TimeSpan.FromMinutes(5));
         Assert.Equal((true, true, false), (store.ContainsTxList(in shared), store.ContainsTxList(in last), store.ContainsTxList(in far)));
+    }
 
-        // A list of a block far above says nothing of the age of one whose next is missing.
-        Bytes32 alone = HashOfList(4, 1000);
-        Add(store, 10_000_001, txList: far);
-        AddTxList(store, 3, 1000);
+    [Fact]
+    public void AListOfABlockFarAboveSaysNothingOfTheAgeOfOthers()
+    {
+        InMemoryStore store = Store(new StoreOptions { MaxAge = TimeSpan.FromMinutes(10) });
+        Bytes32 alone = HashOfList(1, 1000), far = AddTxList(store, 2, 1000);
+        Add(store, 10_000_000, txList: far);
         _time.Advance(TimeSpan.FromMinutes(9));
         Add(store, 7, txList: alone);
-        Assert.Equal(StoreResult.Added, store.AddTxList(in alone, ListOf(4, 1000), StoreOrigin.Answer));
+        Assert.Equal(StoreResult.Added, store.AddTxList(in alone, ListOf(1, 1000), StoreOrigin.Answer));
         _time.Advance(TimeSpan.FromMinutes(5));
-        Assert.True(store.ContainsTxList(in alone));
+        Assert.Equal((true, false), (store.ContainsTxList(in alone), store.ContainsTxList(in far)));
     }
 
     private static ulong Served(InMemoryStore store, ulong block) =>
